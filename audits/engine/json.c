@@ -1,0 +1,182 @@
+/* JSON of unknown shape: getters that fall back, setters that take any bytes. */
+
+#include "json.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "buffer.h"
+
+const char *
+json_text(const json_t *object, const char *key, const char *fallback)
+{
+        const json_t *value = json_object_get(object, key);
+
+        return json_is_string(value) ? json_string_value(value) : fallback;
+}
+
+int64_t
+json_whole(const json_t *object, const char *key, int64_t fallback)
+{
+        const json_t *value = json_object_get(object, key);
+
+        if (json_is_integer(value))
+                return json_integer_value(value);
+        if (json_is_real(value)) {
+                double real = json_real_value(value);
+                if (real == floor(real) && fabs(real) < 9007199254740992.0)
+                        return (int64_t)real;
+        }
+        return fallback;
+}
+
+double
+json_real_or(const json_t *object, const char *key, double fallback)
+{
+        const json_t *value = json_object_get(object, key);
+
+        return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
+bool
+json_flag(const json_t *object, const char *key, bool fallback)
+{
+        const json_t *value = json_object_get(object, key);
+
+        return json_is_boolean(value) ? json_boolean_value(value) : fallback;
+}
+
+const json_t *
+json_list(const json_t *object, const char *key)
+{
+        const json_t *value = json_object_get(object, key);
+
+        return json_is_array(value) ? value : NULL;
+}
+
+const json_t *
+json_map(const json_t *object, const char *key)
+{
+        const json_t *value = json_object_get(object, key);
+
+        return json_is_object(value) ? value : NULL;
+}
+
+const json_t *
+json_at(const json_t *object, ...)
+{
+        va_list keys;
+        const char *key;
+
+        va_start(keys, object);
+        while (object != NULL && (key = va_arg(keys, const char *)) != NULL)
+                object = json_object_get(object, key);
+        va_end(keys);
+        return object;
+}
+
+bool
+json_has(const json_t *object, const char *key)
+{
+        const json_t *value = json_object_get(object, key);
+
+        return value != NULL && !json_is_null(value);
+}
+
+/* The length of the well-formed UTF-8 sequence at `s` (RFC 3629, table 3-7 of Unicode), 0 when there is none. */
+static size_t
+utf8_length(const unsigned char *s, size_t left)
+{
+        unsigned char low = 0x80, high = 0xBF;
+        size_t length;
+
+        if (s[0] < 0x80)
+                return 1;
+        if (s[0] >= 0xC2 && s[0] <= 0xDF)
+                length = 2;
+        else if (s[0] >= 0xE0 && s[0] <= 0xEF)
+                length = 3;
+        else if (s[0] >= 0xF0 && s[0] <= 0xF4)
+                length = 4;
+        else
+                return 0;
+        if (s[0] == 0xE0)
+                low = 0xA0;
+        else if (s[0] == 0xED)
+                high = 0x9F;
+        else if (s[0] == 0xF0)
+                low = 0x90;
+        else if (s[0] == 0xF4)
+                high = 0x8F;
+        if (length > left || s[1] < low || s[1] > high)
+                return 0;
+        for (size_t i = 2; i < length; i++) {
+                if ((s[i] & 0xC0) != 0x80)
+                        return 0;
+        }
+        return length;
+}
+
+json_t *
+json_bytes(const char *bytes, size_t length)
+{
+        json_t *plain = json_stringn(bytes, length);
+
+        if (plain != NULL)
+                return plain;
+        scoped_buffer mended = BUFFER_INIT(length * 3 + 3);
+        for (size_t i = 0; i < length;) {
+                size_t step = utf8_length((const unsigned char *)bytes + i, length - i);
+                if (step > 0) {
+                        buffer_add(&mended, bytes + i, step);
+                        i += step;
+                } else {
+                        buffer_text(&mended, "\xEF\xBF\xBD");
+                        i++;
+                }
+        }
+        return mended.failed ? NULL : json_stringn(mended.data != NULL ? mended.data : "", mended.length);
+}
+
+int
+json_put(json_t *object, const char *key, json_t *stolen)
+{
+        return json_object_set_new(object, key, stolen);
+}
+
+int
+json_put_bytes(json_t *object, const char *key, const char *bytes, size_t length)
+{
+        return json_put(object, key, json_bytes(bytes, length));
+}
+
+int
+json_put_text(json_t *object, const char *key, const char *text)
+{
+        return text == NULL ? json_put(object, key, json_null()) : json_put_bytes(object, key, text, strlen(text));
+}
+
+int
+json_put_whole(json_t *object, const char *key, int64_t value)
+{
+        return json_put(object, key, json_integer(value));
+}
+
+int
+json_put_real(json_t *object, const char *key, double value)
+{
+        return json_put(object, key, isfinite(value) ? json_real(value) : json_null());
+}
+
+int
+json_put_flag(json_t *object, const char *key, bool value)
+{
+        return json_put(object, key, json_boolean(value));
+}
+
+json_t *
+json_push(json_t *array, json_t *stolen)
+{
+        return json_array_append_new(array, stolen) == 0 ? stolen : NULL;
+}

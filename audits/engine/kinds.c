@@ -1,0 +1,19 @@
+/* The kinds of target: one line each. */
+
+#include "target.h"
+
+#include <string.h>
+
+const struct target_kind *const target_kinds[] = {
+        NULL,
+};
+
+const struct target_kind *
+target_kind_find(const char *name)
+{
+        for (size_t i = 0; target_kinds[i] != NULL; i++) {
+                if (strcmp(target_kinds[i]->name, name) == 0)
+                        return target_kinds[i];
+        }
+        return NULL;
+}

@@ -1,0 +1,72 @@
+/* What the audits of one target share during one run, and the look-up of targets and kinds. */
+
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct session_item {
+        const void *key;
+        void *object;
+        void (*close)(void *object);
+        struct session_item *next;
+};
+
+int
+session_put(struct session *session, const void *key, void *object, void (*close)(void *object))
+{
+        struct session_item *item = malloc(sizeof *item);
+
+        if (item == NULL) {
+                if (close != NULL)
+                        close(object);
+                return -1;
+        }
+        *item = (struct session_item){.key = key, .object = object, .close = close, .next = session->items};
+        session->items = item;
+        return 0;
+}
+
+void *
+session_get(const struct session *session, const void *key)
+{
+        for (const struct session_item *item = session->items; item != NULL; item = item->next) {
+                if (item->key == key)
+                        return item->object;
+        }
+        return NULL;
+}
+
+void
+session_end(struct session *session)
+{
+        while (session->items != NULL) {
+                struct session_item *item = session->items;
+                session->items = item->next;
+                if (item->close != NULL)
+                        item->close(item->object);
+                free(item);
+        }
+}
+
+const struct target *
+session_target(const struct session *session, const char *name)
+{
+        for (size_t i = 0; session->targets != NULL && session->targets[i] != NULL; i++) {
+                if (strcmp(session->targets[i]->name, name) == 0)
+                        return session->targets[i];
+        }
+        return NULL;
+}
+
+const char *
+target_text(const struct target *target, const char *name)
+{
+        return json_string_value(json_object_get(target->settings, name));
+}
+
+const json_t *
+target_value(const struct target *target, const char *name)
+{
+        return json_object_get(target->settings, name);
+}

@@ -1,0 +1,31 @@
+/* The audits: one line each, in alphabetical order. */
+
+#include "audit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct audit *const audits[] = {
+        NULL,
+};
+
+const struct audit *
+audit_find(const char *name)
+{
+        for (size_t i = 0; audits[i] != NULL; i++) {
+                if (strcmp(audits[i]->name, name) == 0)
+                        return audits[i];
+        }
+        return NULL;
+}
+
+void
+rights_add(struct rights *rights, bool held, const char *what, const char *remedy)
+{
+        if (rights->count == sizeof rights->rows / sizeof rights->rows[0])
+                return;
+        struct right *right = &rights->rows[rights->count++];
+        right->held = held;
+        snprintf(right->what, sizeof right->what, "%s", what);
+        snprintf(right->remedy, sizeof right->remedy, "%s", held || remedy == NULL ? "" : remedy);
+}

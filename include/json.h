@@ -1,0 +1,49 @@
+/* Reading JSON whose shape nobody promised: every getter takes any value (NULL included) and falls back.
+ *
+ * jansson's words: results are *borrowed* unless said otherwise.  Facts from an old store, a fixture or an API
+ * server go through these, so a missing field, a null or a wrong type is a fallback and never a crash. */
+#ifndef ROUNDS_JSON_H
+#define ROUNDS_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* object[key] if it is a string, else fallback (which may be NULL). */
+const char *json_text(const json_t *object, const char *key, const char *fallback);
+
+/* object[key] if it is an integer or a real with an integral value, else fallback. */
+int64_t json_whole(const json_t *object, const char *key, int64_t fallback);
+
+/* object[key] if it is an integer or a real, else fallback. */
+double json_real_or(const json_t *object, const char *key, double fallback);
+
+/* object[key] if it is a boolean, else fallback. */
+bool json_flag(const json_t *object, const char *key, bool fallback);
+
+/* object[key] if it is an array / an object, else NULL.  NULL is accepted by jansson's iteration. */
+const json_t *json_list(const json_t *object, const char *key);
+const json_t *json_map(const json_t *object, const char *key);
+
+/* A walk along keys: json_at(o, "spec", "template", "metadata", NULL).  NULL where a step is missing. */
+const json_t *json_at(const json_t *object, ...) __attribute__((sentinel));
+
+/* True when object has the key and it is not null. */
+bool json_has(const json_t *object, const char *key);
+
+/* Setters that never fail silently: they return 0, or -1 when memory ran out.  Bytes that are not UTF-8 are
+ * replaced by U+FFFD, since jansson would refuse them.  Text NULL stores null. */
+int json_put_text(json_t *object, const char *key, const char *text);
+int json_put_bytes(json_t *object, const char *key, const char *bytes, size_t length);
+int json_put_whole(json_t *object, const char *key, int64_t value);
+int json_put_real(json_t *object, const char *key, double value); /* NaN and infinities store null */
+int json_put_flag(json_t *object, const char *key, bool value);
+int json_put(json_t *object, const char *key, json_t *stolen); /* a NULL value is an error */
+
+/* Appends `stolen` and returns it borrowed, NULL when memory ran out. */
+json_t *json_push(json_t *array, json_t *stolen);
+
+/* A new string from bytes of any kind (see above). */
+json_t *json_bytes(const char *bytes, size_t length);
+
+#endif

@@ -1,0 +1,36 @@
+/* One target during one run: what its audits share.
+ *
+ * "Connect once, fetch a list once": a probe keeps its connection here under its own key, and the next audit of
+ * the same target finds it.  A session belongs to one worker thread; it is never shared between threads. */
+#ifndef ROUNDS_SESSION_H
+#define ROUNDS_SESSION_H
+
+#include <stdint.h>
+
+#include "deadline.h"
+#include "target.h"
+
+struct session_item;
+
+struct session {
+        const struct target *target;
+        struct deadline deadline; /* of the whole target; probes tighten it per call */
+        int64_t now_ms;           /* the run's start, wall clock, UTC: the one "now" of a run */
+        const struct target *const *targets; /* every configured target, NULL-terminated; for references by name */
+        struct session_item *items;          /* owned; see session_put() */
+};
+
+/* Keeps `object` under `key` (compared by address: use the address of a static) until the session ends, when
+ * `close` is called, last kept first.  -1 when memory ran out: `close` has been called then. */
+int session_put(struct session *session, const void *key, void *object, void (*close)(void *object));
+
+/* What was kept under `key`, borrowed; NULL when nothing was. */
+void *session_get(const struct session *session, const void *key);
+
+/* Closes everything kept.  The struct itself belongs to whoever declared it. */
+void session_end(struct session *session);
+
+/* A configured target by name, NULL when there is none. */
+const struct target *session_target(const struct session *session, const char *name);
+
+#endif

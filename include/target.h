@@ -1,0 +1,40 @@
+/* What is looked at: one configured target, and the kinds of target there are.
+ *
+ * A kind's probe exports one `const struct target_kind`, listed in audits/engine/kinds.c.  Its settings table
+ * is what rounds.yaml accepts for that kind (name, kind, owner, timeout, tags and policy are common to all).
+ * A struct target and everything in it is owned by the configuration and outlives every run. */
+#ifndef ROUNDS_TARGET_H
+#define ROUNDS_TARGET_H
+
+#include <stddef.h>
+
+#include "error.h"
+#include "settings.h"
+
+struct session;
+
+struct target_kind {
+        const char *name;  /* "postgres" */
+        const char *words; /* one line: what it is, for `rounds list targets --kinds` and the manual */
+        const struct setting *settings;
+        /* Opens the connection (kept in the session) and says what answered ("PostgreSQL 15.8, primary").
+         * What `rounds check` calls before the audits' own `check`. */
+        int (*connect)(struct session *session, char *server, size_t size, struct error *err);
+};
+
+struct target {
+        const char *name;
+        const struct target_kind *kind;
+        const char *owner;      /* never NULL; "" when unset */
+        const json_t *settings; /* checked against kind->settings; borrowed from the configuration */
+};
+
+/* Shared with kinds.c: every kind, NULL-terminated, in alphabetical order. */
+extern const struct target_kind *const target_kinds[];
+const struct target_kind *target_kind_find(const char *name); /* NULL when there is none */
+
+/* The target's own settings: borrowed, NULL / fallback when absent. */
+const char *target_text(const struct target *target, const char *name);
+const json_t *target_value(const struct target *target, const char *name);
+
+#endif
