@@ -32,6 +32,7 @@ MAIN      := $(BUILD)/audits/engine/main.o
 LIBRARY   := $(BUILD)/librounds.a
 TEMPLATES := $(sort $(shell find templates -type f ! -name '.*' ! -name README.md))
 UNIT      := $(sort $(wildcard tests/unit/test_*.c))
+SUPPORT   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/unit/support*.c)))
 UNIT_BIN  := $(UNIT:tests/%.c=$(BUILD)/tests/%)
 
 all: $(BUILD)/rounds
@@ -65,9 +66,9 @@ $(BUILD)/gen/templates.o: $(BUILD)/gen/templates.c
 	@echo "  CC    $<"
 	@$(CC) $(FLAGS) -c -o $@ $<
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBRARY)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SUPPORT) $(LIBRARY)
 	@echo "  LINK  $@"
-	@$(LINK) -o $@ $< $(LIBRARY) $(LIBS) -lcmocka
+	@$(LINK) -o $@ $< $(SUPPORT) $(LIBRARY) $(LIBS) -lcmocka
 
 unit-binaries: $(UNIT_BIN)
 
