@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "buffer.h"
+#include "utf8.h"
 
 const char *
 json_text(const json_t *object, const char *key, const char *fallback)
@@ -84,40 +85,6 @@ json_has(const json_t *object, const char *key)
         return value != NULL && !json_is_null(value);
 }
 
-/* The length of the well-formed UTF-8 sequence at `s` (RFC 3629, table 3-7 of Unicode), 0 when there is none. */
-static size_t
-utf8_length(const unsigned char *s, size_t left)
-{
-        unsigned char low = 0x80, high = 0xBF;
-        size_t length;
-
-        if (s[0] < 0x80)
-                return 1;
-        if (s[0] >= 0xC2 && s[0] <= 0xDF)
-                length = 2;
-        else if (s[0] >= 0xE0 && s[0] <= 0xEF)
-                length = 3;
-        else if (s[0] >= 0xF0 && s[0] <= 0xF4)
-                length = 4;
-        else
-                return 0;
-        if (s[0] == 0xE0)
-                low = 0xA0;
-        else if (s[0] == 0xED)
-                high = 0x9F;
-        else if (s[0] == 0xF0)
-                low = 0x90;
-        else if (s[0] == 0xF4)
-                high = 0x8F;
-        if (length > left || s[1] < low || s[1] > high)
-                return 0;
-        for (size_t i = 2; i < length; i++) {
-                if ((s[i] & 0xC0) != 0x80)
-                        return 0;
-        }
-        return length;
-}
-
 json_t *
 json_bytes(const char *bytes, size_t length)
 {
@@ -127,12 +94,12 @@ json_bytes(const char *bytes, size_t length)
                 return plain;
         scoped_buffer mended = BUFFER_INIT(length * 3 + 3);
         for (size_t i = 0; i < length;) {
-                size_t step = utf8_length((const unsigned char *)bytes + i, length - i);
+                size_t step = utf8_length(bytes + i, length - i);
                 if (step > 0) {
                         buffer_add(&mended, bytes + i, step);
                         i += step;
                 } else {
-                        buffer_text(&mended, "\xEF\xBF\xBD");
+                        buffer_text(&mended, UTF8_REPLACEMENT);
                         i++;
                 }
         }
