@@ -17,7 +17,7 @@ ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(NPROC)
 endif
 
-PACKAGES := libpq hiredis openssl libcurl libcmark xlsxwriter jansson yaml-0.1 sqlite3 libarchive libzstd libcares
+PACKAGES := libpq hiredis openssl libcurl libcmark xlsxwriter jansson yaml-0.1 sqlite3 libarchive libzstd libcares libpcre2-8 expat
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
             -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla -Wno-missing-field-initializers
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
