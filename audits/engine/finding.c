@@ -273,6 +273,7 @@ finding_fingerprint(const char *control, const char *target, const struct resour
                     char text[FINGERPRINT_TEXT])
 {
         const char *const parts[] = {control, target, resource->kind, resource->namespace_, resource->name};
+        static const char digits[] = "0123456789abcdef";
         unsigned char digest[32];
         EVP_MD_CTX *context = EVP_MD_CTX_new();
 
@@ -287,6 +288,9 @@ finding_fingerprint(const char *control, const char *target, const struct resour
         if (EVP_DigestFinal_ex(context, digest, NULL) != 1)
                 abort();
         EVP_MD_CTX_free(context);
-        for (size_t i = 0; i < sizeof digest; i++)
-                snprintf(text + 2 * i, 3, "%02x", digest[i]);
+        for (size_t i = 0; i < sizeof digest; i++) {
+                text[2 * i] = digits[digest[i] >> 4];
+                text[2 * i + 1] = digits[digest[i] & 15];
+        }
+        text[2 * sizeof digest] = '\0';
 }

@@ -7,6 +7,7 @@
 
 /* identities: a fingerprint and what it stands for, once; findings refer to it by a small number.  `failing_since_ms`
  * is the open line of fails (NULL: none), `audit` who reported it last.
+ * A run's number is never used again, whatever was pruned; the other numbers stay inside.
  * facts stand apart from results: they are large and leave earlier. */
 static const char first[] =
         "CREATE TABLE runs ("
@@ -25,7 +26,7 @@ static const char first[] =
         "CREATE INDEX runs_by_job ON runs (job, id);"
 
         "CREATE TABLE results ("
-        " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " id INTEGER PRIMARY KEY,"
         " run_id INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,"
         " target TEXT NOT NULL,"
         " kind TEXT NOT NULL,"
@@ -43,7 +44,7 @@ static const char first[] =
         ") STRICT;"
 
         "CREATE TABLE identities ("
-        " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " id INTEGER PRIMARY KEY,"
         " fingerprint BLOB NOT NULL UNIQUE,"
         " control TEXT NOT NULL,"
         " target TEXT NOT NULL,"
@@ -56,7 +57,7 @@ static const char first[] =
         "CREATE INDEX identities_failing ON identities (target, audit, control) WHERE failing_since_ms IS NOT NULL;"
 
         "CREATE TABLE findings ("
-        " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " id INTEGER PRIMARY KEY,"
         " result_id INTEGER NOT NULL REFERENCES results (id) ON DELETE CASCADE,"
         " identity_id INTEGER NOT NULL REFERENCES identities (id),"
         " status INTEGER NOT NULL,"
@@ -76,7 +77,7 @@ static const char first[] =
         "CREATE INDEX findings_by_identity ON findings (identity_id, result_id);"
 
         "CREATE TABLE inventory ("
-        " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " id INTEGER PRIMARY KEY,"
         " result_id INTEGER NOT NULL REFERENCES results (id) ON DELETE CASCADE,"
         " kind TEXT NOT NULL,"
         " row_id TEXT NOT NULL,"
@@ -85,7 +86,7 @@ static const char first[] =
         "CREATE INDEX inventory_by_result ON inventory (result_id);"
 
         "CREATE TABLE series ("
-        " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " id INTEGER PRIMARY KEY,"
         " target TEXT NOT NULL,"
         " name TEXT NOT NULL,"
         " resource TEXT NOT NULL,"

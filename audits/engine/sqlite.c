@@ -157,7 +157,7 @@ open_writable(struct database *database, struct error *err)
                                        "PRAGMA journal_size_limit = 67108864;"
                                        "PRAGMA synchronous = NORMAL;"
                                        "PRAGMA foreign_keys = ON;"
-                                       "PRAGMA cache_size = -32768;";
+                                       "PRAGMA cache_size = -65536;";
 
         create_private(database->path);
         if (connect_file(database, database->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) != 0)

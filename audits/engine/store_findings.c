@@ -187,9 +187,10 @@ keep_line(const struct finding_context *context, struct finding_row *row, const 
 
         if (context->again && line_before(context, row, identity->id, &since_ms, err) != 0)
                 return -1;
-        row->first_seen_ms = context->run_started_ms;
-        if ((is_failing(status) || status == STATUS_ERROR) && since_ms != 0)
-                row->first_seen_ms = since_ms;
+        if (is_failing(status))
+                row->first_seen_ms = since_ms != 0 ? since_ms : context->run_started_ms;
+        else
+                row->first_seen_ms = status == STATUS_ERROR ? since_ms : 0;
         if (!context->newest)
                 return 0;
         if (is_failing(status) && identity->failing_since_ms != row->first_seen_ms)
