@@ -52,6 +52,7 @@ struct view_finding {
         const char *change_why;    /* of fixed and incomparable ones: "passes now", "denied now: ..." ; else "" */
         enum severity before;      /* its severity in the previous run, SEV_NONE when it did not fail then */
         const struct control *row; /* the catalogue's; NULL for a control of the user's own */
+        size_t order;              /* control_order() */
 };
 
 /* References into the view's findings, in reading order. */
@@ -115,7 +116,7 @@ struct view_waiver {
         int64_t created_ms, expires_ms;
         enum waiver_state state; /* expiring: within 14 days of the run */
         bool unused;             /* matched no finding of this run */
-        bool too_broad;          /* names neither a fingerprint nor a resource, or matched more than 20 findings */
+        bool too_broad; /* without a fingerprint: leaves target and resource open, or any control; or matched > 20 */
         size_t matched;
 };
 
@@ -135,7 +136,7 @@ struct view {
         const struct view_finding *findings; /* fail, error, waived, skip, pass; severity; control; target; resource */
         size_t count;
 
-        /* fresh, worse, still point into `findings`; fixed and incomparable into what the previous run found. */
+        /* fresh, worse, still point into `findings`, fixed into what the previous run found, incomparable into both. */
         struct view_list fresh, worse, still, fixed, incomparable;
 
         const struct view_playbook *playbooks; /* catalogue order, those with findings */
