@@ -86,6 +86,9 @@ name_target(const struct target *target, struct error *err)
 {
         size_t length = strlen(target->name);
 
+        if (*err->text == '\0')
+                error_set(err, err->reason != REASON_NONE ? err->reason : REASON_INTERNAL,
+                          "could not be read, for no stated reason");
         if (strncmp(err->text, target->name, length) != 0 || err->text[length] != ':')
                 error_wrap(err, "%s", target->name);
 }

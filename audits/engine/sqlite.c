@@ -43,14 +43,13 @@ failed(const struct database *database, int code, const char *what, struct error
 {
         const char *path = database->path;
         int primary = code & 0xff;
-        int system = database->handle != NULL ? sqlite3_system_errno(database->handle) : 0;
         struct statvfs disk;
 
         error_set(err, REASON_INTERNAL, "store %s: %s: %s", path, what,
                   database->handle != NULL && sqlite3_errcode(database->handle) != SQLITE_OK
                           ? sqlite3_errmsg(database->handle)
                           : sqlite3_errstr(code));
-        if (primary == SQLITE_FULL || system == ENOSPC || system == EDQUOT || system == EFBIG) {
+        if (primary == SQLITE_FULL) {
                 if (statvfs(path, &disk) == 0)
                         return error_remedy(err, "free space for %s (%llu MiB are free on its file system)", path,
                                             (unsigned long long)disk.f_bavail * disk.f_frsize >> 20);
@@ -66,6 +65,10 @@ failed(const struct database *database, int code, const char *what, struct error
                                     BUSY_TIMEOUT_MS / 1000, path);
         if (primary == SQLITE_READONLY || primary == SQLITE_PERM || primary == SQLITE_CANTOPEN)
                 return error_remedy(err, "let this user write %s and its folder", path);
+        /* SQLite says "full" for ENOSPC alone; a quota and a file-size limit (ulimit -f) come as a failed write. */
+        if (code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_TRUNCATE)
+                return error_remedy(err, "free space, or lift the quota or file-size limit that stops %s from growing",
+                                    path);
         if (primary == SQLITE_IOERR)
                 return error_remedy(err, "look for disk errors under %s", path);
         return -1;
