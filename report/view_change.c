@@ -7,14 +7,6 @@
 #include "json.h"
 #include "view_parts.h"
 
-const char *
-change_name(enum change change)
-{
-        static const char *const names[] = {"", "new", "worse", "still", "fixed", "incomparable"};
-
-        return (size_t)change < sizeof names / sizeof names[0] ? names[change] : "";
-}
-
 /* What the configuration kept with a run says about one target. */
 static const json_t *
 target_of(const json_t *run, const char *name)
