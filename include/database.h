@@ -52,12 +52,16 @@ void bind_null(struct statement *statement, int parameter);
 /* 1: a row is there; 0: no more; -1: error. */
 int statement_step(struct statement *statement, struct error *err) __attribute__((warn_unused_result));
 
-/* Columns count from 0; text and bytes are borrowed until the next step.  NULL for a null. */
+/* Columns count from 0; text and bytes are borrowed until the next step.  NULL for a null.  Where memory runs out for a
+ * text it is "", and statement_sound() and the next statement_step() say so. */
 int64_t column_whole(struct statement *statement, int column);
 double column_real(struct statement *statement, int column);
 const char *column_text(struct statement *statement, int column);
 const void *column_bytes(struct statement *statement, int column, size_t *size);
 bool column_is_null(struct statement *statement, int column);
+
+/* -1 when a column of this row could not be read. */
+int statement_sound(struct statement *statement, struct error *err) __attribute__((warn_unused_result));
 
 void statement_done(struct statement *statement);
 

@@ -52,8 +52,9 @@ int pack_json(const json_t *value, void **bytes, size_t *size, struct error *err
 /* A new value from what pack_json() made; at most 256 MiB of text. */
 int unpack_json(const void *bytes, size_t size, json_t **value, struct error *err) __attribute__((warn_unused_result));
 
-/* `text` without remembered secrets: itself when there is none in it, else a copy in `scratch` (borrowed until the next
- * use of that scratch).  NULL stays NULL. */
+/* `text` without remembered secrets, a copy in `scratch` (borrowed until the next use of that scratch).  NULL stays
+ * NULL. Where memory runs out it is "" and scratch->failed stays set: look before the row is written. */
+#define SCRATCH ((size_t)64 << 20)
 const char *pack_clean(const char *text, struct buffer *scratch);
 
 /* Findings of one result: interned, first_seen kept up, inserted.  In a transaction of the caller.  `again`: the result

@@ -24,7 +24,7 @@ struct statement {
         const char *sql; /* compared by address */
         sqlite3_stmt *handle;
         int index[PARAMETERS + 1]; /* SQLite numbers $n by first appearance: index[n] is its own number */
-        int bind_result;           /* first failure of a bind */
+        int kept_result;           /* first failure of a bind or a column, told by the next step */
         bool taken;
         bool passing; /* prepared beside a taken one of the same text: finalised when done */
 };
@@ -299,15 +299,15 @@ database_statement(struct database *database, const char *sql, struct error *err
                 known = fresh;
         }
         known->taken = true;
-        known->bind_result = SQLITE_OK;
+        known->kept_result = SQLITE_OK;
         return known;
 }
 
 static void
 bound(struct statement *statement, int code)
 {
-        if (statement->bind_result == SQLITE_OK)
-                statement->bind_result = code;
+        if (statement->kept_result == SQLITE_OK)
+                statement->kept_result = code;
 }
 
 void
@@ -344,8 +344,8 @@ bind_null(struct statement *statement, int parameter)
 int
 statement_step(struct statement *statement, struct error *err)
 {
-        if (statement->bind_result != SQLITE_OK)
-                return failed(statement->database, statement->bind_result, "a value cannot be kept", err);
+        if (statement->kept_result != SQLITE_OK)
+                return failed(statement->database, statement->kept_result, "a value cannot be passed", err);
         int code = sqlite3_step(statement->handle);
         if (code == SQLITE_ROW)
                 return 1;
@@ -370,7 +370,12 @@ column_real(struct statement *statement, int column)
 const char *
 column_text(struct statement *statement, int column)
 {
-        return (const char *)sqlite3_column_text(statement->handle, column);
+        const char *text = (const char *)sqlite3_column_text(statement->handle, column);
+
+        if (text != NULL || sqlite3_errcode(statement->database->handle) != SQLITE_NOMEM)
+                return text;
+        bound(statement, SQLITE_NOMEM);
+        return "";
 }
 
 const void *
@@ -386,6 +391,14 @@ bool
 column_is_null(struct statement *statement, int column)
 {
         return sqlite3_column_type(statement->handle, column) == SQLITE_NULL;
+}
+
+int
+statement_sound(struct statement *statement, struct error *err)
+{
+        return statement->kept_result == SQLITE_OK
+                       ? 0
+                       : failed(statement->database, statement->kept_result, "cannot be read", err);
 }
 
 void

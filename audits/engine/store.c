@@ -196,7 +196,7 @@ run_object(struct statement *row, struct error *err)
                 error_memory(err, "a run");
                 return NULL;
         }
-        return scope_keep(run);
+        return statement_sound(row, err) == 0 ? scope_keep(run) : NULL;
 }
 
 int

@@ -13,7 +13,8 @@ struct coverage {
         bool assessed, error;
 };
 
-#define CONTROLS 64
+#define CONTROLS  64
+#define SCRATCHES 6 /* texts of a finding that may hold a secret */
 
 struct identity {
         int64_t id;
@@ -48,7 +49,7 @@ identity_add(struct store *store, const struct finding_row *row, const unsigned 
         static const char insert[] =
                 "INSERT INTO identities (fingerprint, control, target, audit, resource_kind, resource_namespace,"
                 " resource_name) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
-        scoped_buffer kind = BUFFER_INIT(1 << 20), space = BUFFER_INIT(1 << 20), name = BUFFER_INIT(1 << 20);
+        scoped_buffer kind = BUFFER_INIT(SCRATCH), space = BUFFER_INIT(SCRATCH), name = BUFFER_INIT(SCRATCH);
         scoped_statement statement = database_statement(store->database, insert, err);
 
         if (statement == NULL)
@@ -60,6 +61,8 @@ identity_add(struct store *store, const struct finding_row *row, const unsigned 
         bind_text(statement, 5, pack_clean(row->finding.resource.kind, &kind));
         bind_text(statement, 6, pack_clean(row->finding.resource.namespace_, &space));
         bind_text(statement, 7, pack_clean(row->finding.resource.name, &name));
+        if (kind.failed || space.failed || name.failed)
+                return error_memory(err, "a finding");
         int step = statement_step(statement, err);
         if (step > 0)
                 *id = column_whole(statement, 0);
@@ -202,14 +205,14 @@ keep_line(const struct finding_context *context, struct finding_row *row, const 
 
 static int
 finding_insert(const struct finding_context *context, const struct finding_row *row, int64_t identity,
-               struct buffer scratch[7], struct error *err)
+               struct buffer scratch[SCRATCHES], struct error *err)
 {
         static const char insert[] =
                 "INSERT INTO findings (result_id, identity_id, status, severity, reason, observed, expected, message,"
                 " remedy, owner, evidence, waiver, note, first_seen_ms)"
                 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         const struct finding *finding = &row->finding;
-        struct statement *statement = database_statement(context->store->database, insert, err);
+        scoped_statement statement = database_statement(context->store->database, insert, err);
 
         if (statement == NULL)
                 return -1;
@@ -227,7 +230,11 @@ finding_insert(const struct finding_context *context, const struct finding_row *
         bind_text(statement, 12, row->waiver);
         bind_text(statement, 13, pack_clean(row->note, &scratch[5]));
         bind_whole(statement, 14, row->first_seen_ms);
-        return statement_finish(statement, err);
+        for (size_t i = 0; i < SCRATCHES; i++) {
+                if (scratch[i].failed)
+                        return error_memory(err, "a finding");
+        }
+        return statement_step(statement, err) < 0 ? -1 : 0;
 }
 
 static void
@@ -246,7 +253,7 @@ note_coverage(struct coverage controls[CONTROLS], size_t *count, const struct fi
 }
 
 static int
-finding_put(const struct finding_context *context, const struct finding *finding, struct buffer scratch[7],
+finding_put(const struct finding_context *context, const struct finding *finding, struct buffer scratch[SCRATCHES],
             struct error *err)
 {
         char fingerprint[FINGERPRINT_TEXT];
@@ -324,18 +331,18 @@ store_findings_put(const struct finding_context *context, struct error *err)
 {
         const struct findings *findings = context->given->findings;
         struct coverage controls[CONTROLS];
-        struct buffer scratch[7];
+        struct buffer scratch[SCRATCHES];
         size_t count = 0;
         int64_t last_old = 0;
         int result = context->again ? newest_finding(context, &last_old, err) : 0;
 
-        for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
-                scratch[i] = BUFFER_INIT(1 << 20);
+        for (size_t i = 0; i < SCRATCHES; i++)
+                scratch[i] = BUFFER_INIT(SCRATCH);
         for (size_t i = 0; result == 0 && i < findings->count; i++) {
                 result = finding_put(context, &findings->rows[i], scratch, err);
                 note_coverage(controls, &count, &findings->rows[i]);
         }
-        for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
+        for (size_t i = 0; i < SCRATCHES; i++)
                 buffer_free(&scratch[i]);
         if (result == 0 && context->again)
                 result = drop_old(context, last_old, err);

@@ -66,7 +66,7 @@ pack_clean(const char *text, struct buffer *scratch)
 {
         if (text == NULL)
                 return NULL;
-        buffer_clear(scratch);
+        scratch->length = 0; /* a failure before stays noted */
         if (buffer_text(scratch, text) != 0 || scratch->data == NULL)
                 return ""; /* never the text itself: it may hold a secret */
         return scratch->data;

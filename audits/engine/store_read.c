@@ -96,6 +96,8 @@ store_findings_each(struct store *store, int64_t run, finding_visit visit, void 
         bind_whole(statement, 1, run);
         while ((step = statement_step(statement, err)) > 0) {
                 struct finding_row row = finding_of(statement, fingerprint);
+                if (statement_sound(statement, err) != 0)
+                        return -1;
                 if (visit(context, &row) != 0)
                         return 0;
         }

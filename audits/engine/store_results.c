@@ -73,13 +73,16 @@ store_inventory_put(struct store *store, int64_t result, const struct findings *
                 scoped_string body = NULL;
                 if (pack_text(row->row, &body, err) != 0)
                         return -1;
-                scoped_buffer id = BUFFER_INIT(1 << 20);
+                scoped_buffer id = BUFFER_INIT(SCRATCH);
+                const char *row_id = pack_clean(json_text(row->row, "id", ""), &id);
+                if (id.failed)
+                        return error_memory(err, "an inventory row");
                 struct statement *statement = database_statement(store->database, insert, err);
                 if (statement == NULL)
                         return -1;
                 bind_whole(statement, 1, result);
                 bind_text(statement, 2, row->kind);
-                bind_text(statement, 3, pack_clean(json_text(row->row, "id", ""), &id));
+                bind_text(statement, 3, row_id);
                 bind_text(statement, 4, body);
                 if (statement_finish(statement, err) != 0)
                         return -1;

@@ -14,9 +14,12 @@ series_id(struct store *store, const char *target, const char *series, const cha
 {
         static const char find[] = "SELECT id FROM series WHERE target = $1 AND name = $2 AND resource = $3";
         static const char insert[] = "INSERT INTO series (target, name, resource) VALUES ($1, $2, $3) RETURNING id";
-        scoped_buffer clean = BUFFER_INIT(1 << 20);
+        scoped_buffer clean = BUFFER_INIT(SCRATCH);
         const char *about = pack_clean(resource, &clean);
         int step = 0;
+
+        if (clean.failed)
+                return error_memory(err, "a sample");
 
         for (int pass = 0; step == 0 && pass < 2; pass++) {
                 scoped_statement statement = database_statement(store->database, pass == 0 ? find : insert, err);

@@ -1,0 +1,43 @@
+/* Counting findings. */
+
+#include "tally.h"
+
+static int
+count(void *context, const struct finding_row *row)
+{
+        struct tally *tally = context;
+
+        tally->by_status[row->finding.status]++;
+        if (row->finding.status == STATUS_FAIL)
+                tally->by_severity[row->finding.severity]++;
+        return 0;
+}
+
+int
+tally_run(struct store *store, int64_t run, struct tally *tally, struct error *err)
+{
+        *tally = (struct tally){0};
+        return store_findings_each(store, run, count, tally, err);
+}
+
+double
+tally_coverage(const struct tally *tally)
+{
+        size_t assessed = tally->by_status[STATUS_FAIL] + tally->by_status[STATUS_WAIVED] +
+                          tally->by_status[STATUS_PASS];
+        size_t wanted = assessed + tally->by_status[STATUS_ERROR];
+
+        return wanted > 0 ? 100.0 * (double)assessed / (double)wanted : 0;
+}
+
+enum exit_status
+tally_exit(const struct tally *tally, enum severity fail_on, double min_coverage)
+{
+        if (tally_coverage(tally) < min_coverage)
+                return EXIT_UNASSESSED;
+        for (int severity = SEV1; severity <= SEV4; severity++) {
+                if (tally->by_severity[severity] > 0 && severity_reaches((enum severity)severity, fail_on))
+                        return EXIT_FINDINGS;
+        }
+        return EXIT_CLEAN;
+}
