@@ -1,0 +1,194 @@
+/* Detection: controls ALR-1 to ALR-11, with their shipped policy. */
+
+#include "catalogue.h"
+
+static const struct setting alr_1[] = {
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "['histogram_quantile(0.99, rate(kaireon_decision_latency_ms_bucket[5m])) > 200 for 3m']",
+         .words = "what the alert must be at least as strict as: expression, then \"for\" and its duration"},
+        {.type = SETTING_END},
+};
+
+static const struct setting alr_2[] = {
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "['kaireon_active_worker_jobs > 100 for 5m']",
+         .words = "what the alert must be at least as strict as: expression, then \"for\" and its duration"},
+        {.type = SETTING_END},
+};
+
+static const struct setting alr_3[] = {
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "['pgbouncer_active_connections / pgbouncer_max_connections > 0.9 for 2m']",
+         .words = "what the alert must be at least as strict as: expression, then \"for\" and its duration"},
+        {.type = SETTING_END},
+};
+
+static const struct setting alr_4[] = {
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "['redis_memory_used_bytes / redis_memory_max_bytes > 0.9 for 5m', "
+                     "'rate(redis_evicted_keys_total[5m]) > 0 for 3m']",
+         .words = "what the alert must be at least as strict as: expression, then \"for\" and its duration"},
+        {.type = SETTING_END},
+};
+
+static const struct setting alr_5[] = {
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "['sum(rate(http_responses_total{status=~\"5..\"}[5m])) / sum(rate(http_responses_total[5m])) > "
+                     "0.01 for 3m']",
+         .words = "what the alert must be at least as strict as: expression, then \"for\" and its duration"},
+        {.type = SETTING_END},
+};
+
+static const struct setting alr_6[] = {
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "['kaireon_dlq_depth > 100 for 10m']",
+         .words = "what the alert must be at least as strict as: expression, then \"for\" and its duration"},
+        {.type = SETTING_END},
+};
+
+static const struct setting alr_7[] = {
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "['cert_expiry_seconds < 604800 for 0s', 'cert_expiry_seconds < 86400 for 0s']",
+         .words = "what the alert must be at least as strict as: expression, then \"for\" and its duration"},
+        {.type = SETTING_END},
+};
+
+static const struct setting alr_8[] = {
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "['kube_node_status_condition{condition=\"MemoryPressure\",status=\"true\"} == 1 for 5m', "
+                     "'kube_node_status_condition{condition=\"DiskPressure\",status=\"true\"} == 1 for 5m', "
+                     "'sum(kube_pod_status_phase{phase=\"Pending\"}) > 0 for 5m']",
+         .words = "what the alert must be at least as strict as: expression, then \"for\" and its duration"},
+        {.type = SETTING_END},
+};
+
+static const struct setting alr_9[] = {
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "['pg_database_size_bytes / pg_disk_total_bytes > 0.85 for 10m']",
+         .words = "what the alert must be at least as strict as: expression, then \"for\" and its duration"},
+        {.type = SETTING_END},
+};
+
+static const struct setting alr_10[] = {
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "['rate(kaireon_auth_failures_total[5m]) * 60 > 10 for 3m', "
+                     "'rate(kaireon_auth_failures_total[5m]) / rate(kaireon_auth_attempts_total[5m]) > 0.1 for 5m']",
+         .words = "what the alert must be at least as strict as: expression, then \"for\" and its duration"},
+        {.type = SETTING_END},
+};
+
+static const struct setting alr_11[] = {
+        {.name = "severity_label",
+         .type = SETTING_TEXT,
+         .fallback = "severity",
+         .words = "label that holds the severity"},
+        {.name = "runbook_annotation",
+         .type = SETTING_TEXT,
+         .fallback = "runbook_url",
+         .words = "annotation that links the runbook"},
+        {.type = SETTING_END},
+};
+
+static const struct control controls[] = {
+        {.id = "ALR-1",
+         .title = "decision latency: its alert exists and is strict enough",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_1,
+         .frameworks = {"SOC2:CC7.2", "ISO27001:A.8.16", "NIST:SI-4", "NIST:AU-5", "PCI4:10.4.1"}},
+        {.id = "ALR-2",
+         .title = "worker backlog: its alert exists and is strict enough",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_2,
+         .frameworks = {"SOC2:CC7.2", "ISO27001:A.8.16", "NIST:SI-4", "NIST:AU-5", "PCI4:10.4.1"}},
+        {.id = "ALR-3",
+         .title = "connections: its alert exists and is strict enough",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_3,
+         .frameworks = {"SOC2:CC7.2", "ISO27001:A.8.16", "NIST:SI-4", "NIST:AU-5", "PCI4:10.4.1"}},
+        {.id = "ALR-4",
+         .title = "Redis memory and evictions: its alert exists and is strict enough",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_4,
+         .frameworks = {"SOC2:CC7.2", "ISO27001:A.8.16", "NIST:SI-4", "NIST:AU-5", "PCI4:10.4.1"}},
+        {.id = "ALR-5",
+         .title = "API errors: its alert exists and is strict enough",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_5,
+         .frameworks = {"SOC2:CC7.2", "ISO27001:A.8.16", "NIST:SI-4", "NIST:AU-5", "PCI4:10.4.1"}},
+        {.id = "ALR-6",
+         .title = "dead letters: its alert exists and is strict enough",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_6,
+         .frameworks = {"SOC2:CC7.2", "ISO27001:A.8.16", "NIST:SI-4", "NIST:AU-5", "PCI4:10.4.1"}},
+        {.id = "ALR-7",
+         .title = "certificates: its alert exists and is strict enough",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_7,
+         .frameworks = {"SOC2:CC7.2", "ISO27001:A.8.16", "NIST:SI-4", "NIST:AU-5", "PCI4:10.4.1"}},
+        {.id = "ALR-8",
+         .title = "nodes: its alert exists and is strict enough",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_8,
+         .frameworks = {"SOC2:CC7.2", "ISO27001:A.8.16", "NIST:SI-4", "NIST:AU-5", "PCI4:10.4.1"}},
+        {.id = "ALR-9",
+         .title = "database disk: its alert exists and is strict enough",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_9,
+         .frameworks = {"SOC2:CC7.2", "ISO27001:A.8.16", "NIST:SI-4", "NIST:AU-5", "PCI4:10.4.1"}},
+        {.id = "ALR-10",
+         .title = "authentication failures: its alert exists and is strict enough",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_10,
+         .frameworks = {"SOC2:CC7.2", "ISO27001:A.8.5", "ISO27001:A.8.16", "NIST:AC-7", "NIST:SI-4", "PCI4:10.4.1"}},
+        {.id = "ALR-11",
+         .title = "routing: every alert is healthy, can fire, and reaches a receiver that exists",
+         .severity = SEV2,
+         .severity_past = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = alr_11,
+         .frameworks = {"SOC2:CC7.2", "SOC2:CC7.3", "ISO27001:A.5.24", "ISO27001:A.8.16", "NIST:SI-4", "NIST:IR-6",
+                        "PCI4:10.4.1", "PCI4:10.7.2"}},
+        {.id = NULL},
+};
+
+const struct playbook playbook_alerts = {.prefix = "ALR", .title = "Detection", .controls = controls};

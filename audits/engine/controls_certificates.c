@@ -1,0 +1,120 @@
+/* Certificates: controls CRT-1 to CRT-6, with their shipped policy. */
+
+#include "catalogue.h"
+
+static const struct setting crt_1[] = {
+        {.name = "issuers",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "[acme]",
+         .words = "kinds of issuer that renew by themselves"},
+        {.name = "exempt",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[]",
+         .words = "Secrets that are left out, as namespace/name globs"},
+        {.type = SETTING_END},
+};
+
+static const struct setting crt_2[] = {
+        {.name = "steps",
+         .type = SETTING_LIST,
+         .item = SETTING_DURATION,
+         .fallback = "[30d, 14d, 7d, 3d, 1d]",
+         .words = "life left at which a certificate is told of: SEV4, SEV3, SEV2, SEV2, SEV1"},
+        {.name = "managed_left",
+         .type = SETTING_PERCENT,
+         .fallback = "25",
+         .words = "share of its life that a short-lived managed certificate must have left"},
+        {.name = "short_lived",
+         .type = SETTING_DURATION,
+         .fallback = "10d",
+         .words = "a managed certificate that lives no longer is judged by the share"},
+        {.type = SETTING_END},
+};
+
+static const struct setting crt_3[] = {
+        {.name = "age", .type = SETTING_DURATION, .fallback = "7d", .words = "greatest age of the sweep"},
+        {.type = SETTING_END},
+};
+
+static const struct setting crt_5[] = {
+        {.name = "evidence",
+         .type = SETTING_TEXT,
+         .fallback = "certificate-renewal",
+         .words = "name of the `evidence` source"},
+        {.name = "age",
+         .type = SETTING_DURATION,
+         .fallback = "31d",
+         .words = "greatest age of the evidence, or of the newest staging certificate"},
+        {.name = "staging",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[\"*staging*\"]",
+         .words = "names or places of staging certificates"},
+        {.type = SETTING_END},
+};
+
+static const struct setting crt_6[] = {
+        {.name = "rsa_bits",
+         .type = SETTING_INTEGER,
+         .fallback = "2048",
+         .min = 1024,
+         .max = 16384,
+         .words = "shortest RSA key"},
+        {.name = "ec_bits",
+         .type = SETTING_INTEGER,
+         .fallback = "256",
+         .min = 160,
+         .max = 521,
+         .words = "shortest elliptic curve key"},
+        {.name = "ocsp",
+         .type = SETTING_BOOLEAN,
+         .fallback = "false",
+         .words = "a stapled OCSP response is demanded of every public certificate, not of must-staple ones alone"},
+        {.type = SETTING_END},
+};
+
+static const struct control controls[] = {
+        {.id = "CRT-1",
+         .title = "renewal is automatic",
+         .severity = SEV2,
+         .cadence = JOB_WEEKLY,
+         .settings = crt_1,
+         .frameworks = {"SOC2:CC6.7", "ISO27001:A.8.24", "NIST:SC-12", "NIST:SC-17", "PCI4:4.2.1.1"}},
+        {.id = "CRT-2",
+         .title = "expiry is seen at 30, 14, 7, 3 and 1 days",
+         .severity = SEV4,
+         .severity_past = SEV1,
+         .cadence = JOB_NIGHTLY,
+         .settings = crt_2,
+         .frameworks = {"SOC2:CC6.7", "SOC2:A1.2", "ISO27001:A.8.24", "NIST:SC-17", "NIST:SC-12", "PCI4:4.2.1.1"}},
+        {.id = "CRT-3",
+         .title = "every namespace and endpoint is swept weekly",
+         .severity = SEV3,
+         .cadence = JOB_WEEKLY,
+         .settings = crt_3,
+         .frameworks = {"SOC2:CC6.1", "SOC2:CC7.1", "ISO27001:A.8.8", "ISO27001:A.8.24", "NIST:CA-7", "NIST:SC-17",
+                        "PCI4:4.2.1.1"}},
+        {.id = "CRT-4",
+         .title = "the inventory names an owner and an expiry for each certificate",
+         .severity = SEV4,
+         .cadence = JOB_WEEKLY,
+         .frameworks = {"SOC2:CC6.1", "ISO27001:A.5.9", "ISO27001:A.8.24", "NIST:SC-17", "NIST:CM-8", "PCI4:4.2.1.1"}},
+        {.id = "CRT-5",
+         .title = "renewal is rehearsed in staging every month",
+         .severity = SEV4,
+         .cadence = JOB_MONTHLY,
+         .settings = crt_5,
+         .frameworks = {"SOC2:A1.3", "ISO27001:A.5.30", "ISO27001:A.8.24", "NIST:CP-4", "NIST:SC-12", "PCI4:12.3.3"}},
+        {.id = "CRT-6",
+         .title = "what is served is sound",
+         .severity = SEV2,
+         .cadence = JOB_WEEKLY,
+         .settings = crt_6,
+         .frameworks = {"SOC2:CC6.7", "ISO27001:A.8.24", "NIST:SC-8", "NIST:SC-13", "NIST:SC-17", "PCI4:4.2.1",
+                        "PCI4:4.2.1.1"}},
+        {.id = NULL},
+};
+
+const struct playbook playbook_certificates = {.prefix = "CRT", .title = "Certificates", .controls = controls};

@@ -1,0 +1,152 @@
+/* Database connections: controls DBC-1 to DBC-6, with their shipped policy. */
+
+#include "catalogue.h"
+
+static const struct setting source_pair[] = {
+        {.name = "acquire",
+         .type = SETTING_TEXT,
+         .required = true,
+         .words = "name of the call that takes a connection"},
+        {.name = "release", .type = SETTING_TEXT, .required = true, .words = "name of the call that gives it back"},
+        {.type = SETTING_END},
+};
+
+static const struct setting dbc_1[] = {
+        {.name = "timeout",
+         .type = SETTING_DURATION,
+         .fallback = "30s",
+         .words = "longest idle_in_transaction_session_timeout"},
+        {.name = "idle",
+         .type = SETTING_DURATION,
+         .fallback = "5m",
+         .words = "longest a session may be idle in a transaction now"},
+        {.name = "exempt_roles",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[]",
+         .words = "roles that may keep transactions open"},
+        {.type = SETTING_END},
+};
+
+static const struct setting dbc_2[] = {
+        {.name = "server_idle_timeout",
+         .type = SETTING_DURATION,
+         .fallback = "600s",
+         .words = "longest server_idle_timeout"},
+        {.type = SETTING_END},
+};
+
+static const struct setting dbc_3[] = {
+        {.name = "workloads",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[\"*\"]",
+         .words = "workloads whose DSNs are looked at, as namespace/name globs"},
+        {.name = "variables",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[\"DATABASE_URL\", \"*_DATABASE_URL\", \"*_DSN\"]",
+         .words = "environment variables that hold DSNs"},
+        {.name = "pooler", .type = SETTING_TEXT, .words = "target of kind pgbouncer that serves them"},
+        {.type = SETTING_END},
+};
+
+static const struct setting dbc_4[] = {
+        {.name = "peak",
+         .type = SETTING_INTEGER,
+         .fallback = "0",
+         .min = 0,
+         .max = 1e+07,
+         .words = "declared peak of client connections; 0: the observed one alone"},
+        {.name = "factor",
+         .type = SETTING_NUMBER,
+         .fallback = "2",
+         .min = 1,
+         .max = 100,
+         .words = "max_client_conn against the peak"},
+        {.name = "used",
+         .type = SETTING_PERCENT,
+         .fallback = "90",
+         .words = "share of max_client_conn or max_connections in use from which it is SEV1"},
+        {.name = "window",
+         .type = SETTING_DURATION,
+         .fallback = "28d",
+         .words = "how far back the observed peak looks"},
+        {.name = "maxwait",
+         .type = SETTING_DURATION,
+         .fallback = "1s",
+         .words = "longest a client may wait for a server now"},
+        {.type = SETTING_END},
+};
+
+static const struct setting dbc_5[] = {
+        {.name = "pool_timeout",
+         .type = SETTING_DURATION,
+         .fallback = "5s",
+         .words = "longest pool_timeout of an application"},
+        {.name = "query_wait_timeout",
+         .type = SETTING_DURATION,
+         .fallback = "120s",
+         .words = "longest query_wait_timeout of PgBouncer; 0 there waits for ever and never passes"},
+        {.type = SETTING_END},
+};
+
+static const struct setting dbc_6[] = {
+        {.name = "pairs",
+         .type = SETTING_LIST,
+         .item = SETTING_OBJECT,
+         .fields = source_pair,
+         .fallback = "[]",
+         .words = "further acquire and release pairs"},
+        {.name = "files_most",
+         .type = SETTING_INTEGER,
+         .fallback = "20000",
+         .min = 1,
+         .max = 1e+07,
+         .words = "source files read at most"},
+        {.type = SETTING_END},
+};
+
+static const struct control controls[] = {
+        {.id = "DBC-1",
+         .title = "idle transactions are cut",
+         .severity = SEV2,
+         .cadence = JOB_NIGHTLY,
+         .settings = dbc_1,
+         .frameworks = {"SOC2:A1.1", "SOC2:CC6.1", "ISO27001:A.8.6", "ISO27001:A.8.9", "NIST:AC-12", "NIST:SC-10",
+                        "NIST:CM-6", "PCI4:8.2.8"}},
+        {.id = "DBC-2",
+         .title = "PgBouncer gives idle server connections back",
+         .severity = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = dbc_2,
+         .frameworks = {"SOC2:A1.1", "ISO27001:A.8.6", "ISO27001:A.8.9", "NIST:CM-6", "NIST:SC-10"}},
+        {.id = "DBC-3",
+         .title = "applications pool their connections",
+         .severity = SEV2,
+         .cadence = JOB_WEEKLY,
+         .settings = dbc_3,
+         .frameworks = {"SOC2:A1.1", "ISO27001:A.8.6", "NIST:CM-6", "NIST:SC-5"}},
+        {.id = "DBC-4",
+         .title = "PgBouncer admits twice the expected peak",
+         .severity = SEV2,
+         .severity_past = SEV1,
+         .cadence = JOB_NIGHTLY,
+         .settings = dbc_4,
+         .frameworks = {"SOC2:A1.1", "ISO27001:A.8.6", "NIST:AU-4", "NIST:SC-5", "NIST:CP-2(2)"}},
+        {.id = "DBC-5",
+         .title = "waiting for a connection fails fast",
+         .severity = SEV3,
+         .cadence = JOB_NIGHTLY,
+         .settings = dbc_5,
+         .frameworks = {"SOC2:A1.1", "ISO27001:A.8.6", "NIST:CM-6", "NIST:SC-5"}},
+        {.id = "DBC-6",
+         .title = "code gives connections back on every path",
+         .severity = SEV3,
+         .cadence = JOB_WEEKLY,
+         .settings = dbc_6,
+         .frameworks = {"SOC2:CC8.1", "ISO27001:A.8.28", "ISO27001:A.8.29", "NIST:SA-11", "NIST:SI-10", "PCI4:6.2.4"}},
+        {.id = NULL},
+};
+
+const struct playbook playbook_connections = {.prefix = "DBC", .title = "Database connections", .controls = controls};
