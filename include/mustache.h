@@ -33,8 +33,8 @@ struct mustache_type {
 /* A cursor; whoever makes it says what the fields mean.  `text` is room for a number or a date made on the way. */
 struct mustache_value {
         const struct mustache_type *type;
-        const void *at;
-        const void *context;
+        const void *at, *more;
+        void *context;
         size_t index;
         char text[64];
 };
