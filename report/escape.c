@@ -79,8 +79,8 @@ is_markup(const char *text, size_t i, size_t length)
 {
         if (text[i] == '_')
                 return !(i > 0 && is_word(text[i - 1]) && i + 1 < length && is_word(text[i + 1]));
-        if (text[i] == '#' || text[i] == '+' || text[i] == '-' || text[i] == '=')
-                return i == 0;
+        if (text[i] == '#' || text[i] == '+' || text[i] == '-') /* a heading, a list, a rule: at the beginning alone */
+                return i == 0 && (i + 1 == length || text[i + 1] == ' ' || text[i + 1] == text[i]);
         return text[i] != '\0' && strchr("\\`*[]|~$", text[i]) != NULL;
 }
 

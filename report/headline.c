@@ -109,7 +109,7 @@ headline_verdict(const struct view *view, char text[HEADLINE_TEXT])
 static int
 urgency(const struct view_finding *f)
 {
-        return f->change == CHANGE_WORSE ? 0 : f->change == CHANGE_NEW ? 1 : 2;
+        return f->change == CHANGE_NEW ? 0 : f->change == CHANGE_WORSE ? 1 : 2;
 }
 
 static int

@@ -146,10 +146,10 @@ list_format(const json_t *list, char text[INVENTORY_TEXT])
         json_array_foreach((json_t *)list, index, item)
         {
                 const char *word = json_is_string(item) ? json_string_value(item) : NULL;
-                if (word == NULL || at + 90 > INVENTORY_TEXT)
+                if (word == NULL || at + 250 > INVENTORY_TEXT)
                         break;
                 at += (size_t)snprintf(text + at, INVENTORY_TEXT - at, "%s%.*s", shown > 0 ? ", " : "",
-                                       (int)text_prefix(word, 15), word);
+                                       (int)text_prefix(word, 60), word);
                 shown++;
                 if (shown == 3)
                         break;

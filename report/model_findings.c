@@ -100,22 +100,49 @@ finding_age(struct model *model, const struct mustache_value *self, struct musta
         return true;
 }
 
+/* The day of the first fail, where that was not this very run. */
+static bool
+finding_since(struct model *model, const struct mustache_value *self, struct mustache_value *found)
+{
+        const struct view_finding *f = self->at;
+        char text[ZONE_TEXT] = "";
+
+        if (f->first_seen_ms != 0 && f->first_seen_ms < model->view->run.started_ms)
+                zone_day(model->zone, f->first_seen_ms, text);
+        *found = model_text(model, model_format(model, "%s", text));
+        return true;
+}
+
 #define OF_FINDING(member) offsetof(struct view_finding, member)
 
 static const struct field finding_fields[] = {
-        {"control", FIELD_TEXT, OF_FINDING(control)},       {"playbook", FIELD_TEXT, OF_FINDING(playbook)},
-        {"audit", FIELD_TEXT, OF_FINDING(audit)},           {"target", FIELD_TEXT, OF_FINDING(target)},
-        {"kind", FIELD_TEXT, OF_FINDING(resource.kind)},    {"namespace", FIELD_TEXT, OF_FINDING(resource.namespace_)},
-        {"name", FIELD_TEXT, OF_FINDING(resource.name)},    {"observed", FIELD_TEXT, OF_FINDING(observed)},
-        {"expected", FIELD_TEXT, OF_FINDING(expected)},     {"message", FIELD_TEXT, OF_FINDING(message)},
-        {"remedy", FIELD_TEXT, OF_FINDING(remedy)},         {"owner", FIELD_TEXT, OF_FINDING(owner)},
-        {"waiver", FIELD_TEXT, OF_FINDING(waiver)},         {"note", FIELD_TEXT, OF_FINDING(note)},
-        {"change_why", FIELD_TEXT, OF_FINDING(change_why)}, {"fingerprint", FIELD_TEXT, OF_FINDING(fingerprint)},
-        {"since", FIELD_DAY, OF_FINDING(first_seen_ms)},    {"place", FIELD_MADE, .make = finding_place},
-        {"title", FIELD_MADE, .make = finding_title},       {"status", FIELD_MADE, .make = finding_status},
-        {"severity", FIELD_MADE, .make = finding_severity}, {"class", FIELD_MADE, .make = finding_class},
-        {"change", FIELD_MADE, .make = finding_change},     {"before", FIELD_MADE, .make = finding_before},
-        {"age", FIELD_MADE, .make = finding_age},           {0},
+        {"control", FIELD_TEXT, OF_FINDING(control)},
+        {"playbook", FIELD_TEXT, OF_FINDING(playbook)},
+        {"audit", FIELD_TEXT, OF_FINDING(audit)},
+        {"target", FIELD_TEXT, OF_FINDING(target)},
+        {"kind", FIELD_TEXT, OF_FINDING(resource.kind)},
+        {"namespace", FIELD_TEXT, OF_FINDING(resource.namespace_)},
+        {"name", FIELD_TEXT, OF_FINDING(resource.name)},
+        {"observed", FIELD_TEXT, OF_FINDING(observed)},
+        {"expected", FIELD_TEXT, OF_FINDING(expected)},
+        {"message", FIELD_TEXT, OF_FINDING(message)},
+        {"remedy", FIELD_TEXT, OF_FINDING(remedy)},
+        {"owner", FIELD_TEXT, OF_FINDING(owner)},
+        {"waiver", FIELD_TEXT, OF_FINDING(waiver)},
+        {"note", FIELD_TEXT, OF_FINDING(note)},
+        {"change_why", FIELD_TEXT, OF_FINDING(change_why)},
+        {"fingerprint", FIELD_TEXT, OF_FINDING(fingerprint)},
+        {"since", FIELD_DAY, OF_FINDING(first_seen_ms)},
+        {"place", FIELD_MADE, .make = finding_place},
+        {"title", FIELD_MADE, .make = finding_title},
+        {"status", FIELD_MADE, .make = finding_status},
+        {"severity", FIELD_MADE, .make = finding_severity},
+        {"class", FIELD_MADE, .make = finding_class},
+        {"change", FIELD_MADE, .make = finding_change},
+        {"before", FIELD_MADE, .make = finding_before},
+        {"age", FIELD_MADE, .make = finding_age},
+        {"since", FIELD_MADE, .make = finding_since},
+        {0},
 };
 
 static bool
