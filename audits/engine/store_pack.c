@@ -5,6 +5,7 @@
 #include <zstd.h>
 
 #include "scope.h"
+#include "secret.h"
 #include "store_parts.h"
 
 #define LARGEST_TEXT ((size_t)256 << 20)
@@ -17,6 +18,7 @@ pack_text(const json_t *value, char **text, struct error *err)
 
         if (clean == NULL)
                 return error_memory(err, "a document for the store");
+        secret_redact(clean);
         *text = json_dumps(clean, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
         return *text != NULL ? 0 : error_memory(err, "a document for the store");
 }
@@ -69,5 +71,6 @@ pack_clean(const char *text, struct buffer *scratch)
         scratch->length = 0; /* a failure before stays noted */
         if (buffer_text(scratch, text) != 0 || scratch->data == NULL)
                 return ""; /* never the text itself: it may hold a secret */
+        secret_redact_text(scratch->data);
         return scratch->data;
 }

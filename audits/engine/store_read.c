@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalogue.h"
 #include "scope.h"
 #include "store_parts.h"
 
@@ -13,10 +14,15 @@ static const char *
 findings_query(struct store *store, struct error *err)
 {
         scoped_buffer sql = BUFFER_INIT(256 * 1024);
+        size_t place = 0;
 
         if (store->findings_query != NULL)
                 return store->findings_query;
         buffer_text(&sql, "WITH catalogue (control, place) AS (VALUES ('', 0)");
+        for (size_t i = 0; playbooks[i] != NULL; i++) {
+                for (const struct control *control = playbooks[i]->controls; control->id != NULL; control++)
+                        buffer_format(&sql, ", ('%s', %zu)", control->id, ++place);
+        }
         buffer_text(&sql, ") SELECT i.control, i.resource_kind, i.resource_namespace, i.resource_name, f.status,"
                           " f.severity, f.reason, f.observed, f.expected, f.message, f.remedy, f.evidence,"
                           " i.fingerprint, r.target, r.audit, f.owner, f.waiver, f.note, f.first_seen_ms"

@@ -15,6 +15,7 @@
 #include "json.h"
 #include "moment.h"
 #include "scope.h"
+#include "secret.h"
 #include "store.h"
 
 #define NOW ((int64_t)1795489200000) /* 2026-11-24T03:00:00Z */
@@ -373,7 +374,7 @@ test_order_and_stop(void **state)
         struct store *store = ((struct place *)*state)->store;
         struct error err = {0};
         struct lines lines = {""};
-        static const char *const controls[] = {"DSK-10", "DSK-2", "DSK-9", "ZZZ-1", "DBC-1"};
+        static const char *const controls[] = {"ALR-10", "ALR-2", "ALR-9", "ZZZ-1", "DBC-1"};
         int visits = 0;
         int64_t run = begin_at(store, "nightly", NOW);
         struct findings *findings = findings_new();
@@ -382,9 +383,11 @@ test_order_and_stop(void **state)
                 findings_pass(findings, controls[i], NULL, NULL, NULL, "fine");
         put(store, run, "db", "wal", NULL, findings);
         ok(store_findings_each(store, run, write_line, &lines, &err), &err);
-        const char *two = strstr(lines.text, "DSK-2"), *nine = strstr(lines.text, "DSK-9"),
-                   *ten = strstr(lines.text, "DSK-10"), *other = strstr(lines.text, "ZZZ-1");
-        assert_true(two != NULL && nine != NULL && ten != NULL && other != NULL);
+        const char *two = strstr(lines.text, "ALR-2"), *nine = strstr(lines.text, "ALR-9"),
+                   *ten = strstr(lines.text, "ALR-10"), *other = strstr(lines.text, "ZZZ-1");
+        assert_true(two != NULL && two < nine && nine < ten && ten < other);
+        const char *idle = strstr(lines.text, "DBC-1");
+        assert_true(idle != NULL && idle < two); /* the catalogue lists connections before alerts */
         ok(store_findings_each(store, run, stop_at_once, &visits, &err), &err);
         assert_int_equal(visits, 1);
         findings_free(findings);
@@ -627,6 +630,43 @@ test_notes(void **state)
         json_decref(notes);
 }
 
+/* --- secrets ------------------------------------------------------------------------------------------------ */
+
+static void
+test_secrets_stay_out(void **state)
+{
+        struct place *place = *state;
+        struct error err = {0};
+        static const char secret[] = "hunter2-not-to-be-kept";
+        scoped_json facts = json_pack("{s:[s],s:s}", "list", "postgres://u:hunter2-not-to-be-kept@db/", secret, "key");
+        struct findings *findings = findings_new();
+        char command[256];
+
+        secret_remember(secret);
+        findings_add(findings, &(struct finding){.control = "DSK-7",
+                                                 .resource = {"slot", secret, secret},
+                                                 .status = STATUS_FAIL,
+                                                 .severity = SEV2,
+                                                 .observed = secret,
+                                                 .expected = secret,
+                                                 .message = "it said hunter2-not-to-be-kept twice",
+                                                 .remedy = secret,
+                                                 .evidence = secret});
+        findings_inventory(findings, "slots", json_pack("{s:s,s:s}", "id", secret, "more", secret));
+        findings_sample(findings, "wal.bytes", secret, 1);
+        int64_t run = begin_at(place->store, "nightly", NOW);
+        put(place->store, run, "db", "wal", facts, findings);
+        ok(store_note_put(place->store, "scan", "cursor", NOW, facts, &err), &err);
+        end_run(place->store, run, RUN_FINISHED);
+        struct lines kept = {""};
+        ok(store_facts_each(place->store, run, write_facts, &kept, &err), &err);
+        assert_non_null(strstr(kept.text, "postgres://u:[redacted]@db/"));
+        assert_null(strstr(kept.text, secret));
+        snprintf(command, sizeof command, "grep -qaF %s %s/rounds.db*", secret, place->folder);
+        assert_int_not_equal(system(command), 0);
+        findings_free(findings);
+}
+
 /* --- retention ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -692,6 +732,7 @@ main(void)
                 cmocka_unit_test_setup_teardown(test_facts_and_inventory, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_samples, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_notes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_secrets_stay_out, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_prune, setup, teardown),
         };
 
