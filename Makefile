@@ -75,9 +75,13 @@ unit-binaries: $(UNIT_BIN)
 unit: $(UNIT_BIN)
 	@failed=0; for t in $(UNIT_BIN); do $$t >$$t.log 2>&1 || { failed=1; echo "FAILED $$t"; cat $$t.log; }; done; exit $$failed
 
+# Accepts the reports as they are now; review the difference before it is committed.
+golden: $(BUILD)/tests/unit/test_report
+	ROUNDS_GOLDEN=accept $<
+
 clean:
 	rm -rf $(BUILD)
 
 -include $(OBJECTS:.o=.d) $(UNIT_BIN:%=%.d)
-.PHONY: all unit unit-binaries clean
+.PHONY: all golden unit unit-binaries clean
 .SECONDARY:

@@ -511,7 +511,7 @@ rounds_hostile(struct rounds *rounds)
                 "=HYPERLINK(\"http://evil.example/\",\"click\")",
                 "right-to-left \xE2\x80\xAE"
                 "gnp.exe \xE2\x81\xA6 zero\xE2\x80\x8Bwidth",
-                "\x1B[31mred\x1B]0;title\x07\x9B"
+                "\x1B[31mred\x1B]0;title\x07\x9B\xC2\x9B"
                 "2J bell",
                 "not UTF-8: \xFF\xC3\x28 \xED\xA0\x80 end",
                 "{{mustache}} {{{triple}}} {{#section}} {{/section}}",
