@@ -34,6 +34,9 @@ struct pool {
         void (*work)(void *context, size_t index, struct pool_turn *turn);
         void (*lost)(void *context, size_t index);                   /* on the caller's thread */
         void (*tick)(void *context, const struct pool_state *state); /* likewise, ten times a second; may be NULL */
+        /* Once, when no thread will touch the context any more: at the end of pool_run(), or, when tasks were lost, on
+         * the last thread that comes back after all (perhaps never).  May be NULL. */
+        void (*released)(void *context);
 };
 
 /* Runs every task; returns when all are done or lost.  *lost: how many.  -1 when no thread could be started. */

@@ -9,7 +9,7 @@
 
 enum plugin_code { PLUGIN_OK, PLUGIN_WARNING, PLUGIN_CRITICAL, PLUGIN_UNKNOWN };
 
-#define STATUS_LINE 512
+#define STATUS_LINE 1024
 
 /* Judges the newest ended run of `job` (any job when NULL) at `now_ms`:
  *   critical  none has ended within `max_age_ms`

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +17,23 @@
 struct checking {
         const struct check_order *order;
         struct deadline deadline;
+        atomic_int holders; /* the check, and the pool while a thread of it may come back */
         pthread_mutex_t lock;
         json_t **answers; /* one per target of the plan; owned */
         bool failed;      /* memory ran out */
 };
+
+static void
+checking_leave(void *context)
+{
+        struct checking *checking = context;
+
+        if (atomic_fetch_sub(&checking->holders, 1) > 1)
+                return;
+        pthread_mutex_destroy(&checking->lock);
+        free(checking->answers);
+        free(checking);
+}
 
 /* --- one target --------------------------------------------------------------------------------------------- */
 
@@ -189,6 +203,7 @@ check_targets(const struct check_order *order, json_t **out, size_t *lost, struc
         }
         checking->order = order;
         checking->deadline = deadline_in(order->timeout_ms, order->cancel);
+        atomic_init(&checking->holders, 2);
         pthread_mutex_init(&checking->lock, NULL);
         const struct pool pool = {.count = count,
                                   .threads = order->threads > 0 ? order->threads : 1,
@@ -197,15 +212,11 @@ check_targets(const struct check_order *order, json_t **out, size_t *lost, struc
                                   .grace_ms = order->grace_ms > 0 ? order->grace_ms : GRACE_MS,
                                   .limit_ms = limit_ms,
                                   .work = work,
-                                  .lost = lose};
+                                  .lost = lose,
+                                  .released = checking_leave};
         int result = pool_run(&pool, lost, err);
         json_t *list = answers_take(checking, count);
-        free(checking->answers);
-        checking->answers = NULL;
-        if (*lost == 0) { /* else the threads left behind still look at it */
-                pthread_mutex_destroy(&checking->lock);
-                free(checking);
-        }
+        checking_leave(checking);
         if (result == 0 && list == NULL)
                 result = error_memory(err, "the check");
         if (result != 0)

@@ -45,6 +45,8 @@ crew_leave(struct crew *crew)
         pthread_mutex_unlock(&crew->lock);
         if (!last)
                 return;
+        if (crew->pool.released != NULL)
+                crew->pool.released(crew->pool.context);
         pthread_mutex_destroy(&crew->lock);
         pthread_cond_destroy(&crew->changed);
         free(crew->tasks);
@@ -243,8 +245,12 @@ pool_run(const struct pool *pool, size_t *lost, struct error *err)
         struct crew *crew = crew_new(pool);
         int code = 0;
 
-        if (crew == NULL)
+        *lost = 0;
+        if (crew == NULL) {
+                if (pool->released != NULL)
+                        pool->released(pool->context);
                 return error_memory(err, "the pool");
+        }
         pthread_mutex_lock(&crew->lock);
         for (unsigned i = 0; code == 0 && i < pool->threads && i < pool->count; i++)
                 code = thread_add(crew);
@@ -253,10 +259,10 @@ pool_run(const struct pool *pool, size_t *lost, struct error *err)
         struct pool_state state = state_of(crew);
         *lost = crew->lost;
         pthread_mutex_unlock(&crew->lock);
+        if (pool->tick != NULL)
+                pool->tick(pool->context, &state);
         crew_leave(crew);
         if (state.done < pool->count)
                 return error_set(err, REASON_INTERNAL, "no thread could be started: %s", strerror(code));
-        if (pool->tick != NULL)
-                pool->tick(pool->context, &state);
         return 0;
 }

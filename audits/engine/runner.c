@@ -3,6 +3,7 @@
 #include "runner.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct runner {
         const struct run_order *order;
         struct deadline deadline; /* of the run */
         int64_t grace_ms;
+        atomic_int holders; /* the run, and the pool while a thread of it may come back */
         pthread_mutex_t lock;
         bool failed; /* the store could not be written: `err` says why */
         struct error err;
@@ -30,6 +32,17 @@ struct outcome {
         struct findings *findings;
         json_t *facts;
 };
+
+static void
+runner_leave(void *context)
+{
+        struct runner *runner = context;
+
+        if (atomic_fetch_sub(&runner->holders, 1) > 1)
+                return;
+        pthread_mutex_destroy(&runner->lock);
+        free(runner);
+}
 
 static const struct policy *
 policy_of(const struct runner *runner, const struct target *target)
@@ -362,7 +375,8 @@ run_all(struct runner *runner, struct run_outcome *outcome, struct error *err)
                                   .limit_ms = target_limit_ms,
                                   .work = target_run,
                                   .lost = target_lost,
-                                  .tick = tell_progress};
+                                  .tick = tell_progress,
+                                  .released = runner_leave};
 
         for (size_t i = 0; i < order->plan->unserved_count; i++) {
                 const struct plan_audit *unserved = &order->plan->unserved[i];
@@ -370,6 +384,7 @@ run_all(struct runner *runner, struct run_outcome *outcome, struct error *err)
                                    err) != 0)
                         return -1;
         }
+        atomic_fetch_add(&runner->holders, 1);
         if (pool_run(&pool, &outcome->lost, err) != 0)
                 return -1;
         if (has_failed(runner)) {
@@ -394,12 +409,10 @@ runner_run(const struct run_order *order, struct run_outcome *outcome, struct er
         runner->order = order;
         runner->grace_ms = order->grace_ms > 0 ? order->grace_ms : GRACE_MS;
         runner->deadline = deadline_in(order->timeout_ms, order->cancel);
+        atomic_init(&runner->holders, 1);
         pthread_mutex_init(&runner->lock, NULL);
         int result = run_all(runner, outcome, err);
         outcome->interrupted = !runner->failed && deadline_cancelled(&runner->deadline);
-        if (outcome->lost > 0)
-                return result; /* the threads left behind still look at it */
-        pthread_mutex_destroy(&runner->lock);
-        free(runner);
+        runner_leave(runner);
         return result;
 }

@@ -266,7 +266,7 @@ prepare(struct database *database, const char *sql, struct error *err)
                 return NULL;
         }
         for (int n = 1; n <= PARAMETERS; n++) {
-                char name[8];
+                char name[16];
                 snprintf(name, sizeof name, "$%d", n);
                 statement->index[n] = sqlite3_bind_parameter_index(statement->handle, name);
         }
