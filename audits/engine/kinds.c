@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+extern const struct target_kind kind_pgbouncer;
+
 const struct target_kind *const target_kinds[] = {
+        &kind_pgbouncer,
         NULL,
 };
 

@@ -1,0 +1,459 @@
+/* PgBouncer's admin console over libpq: asynchronous, so that no wait outlives its deadline. */
+
+#include "pgbouncer.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "resolve.h"
+#include "scope.h"
+#include "secret.h"
+
+enum { INSTANCES_MOST = 64, ROWS_MOST = 10000, OPTIONS_MOST = 64, CONNECT_MS = 10000, SHOW_MS = 10000 };
+
+static const struct setting settings[] = {
+        {.name = "dsn",
+         .type = SETTING_TEXT,
+         .required = true,
+         .words = "libpq connection string of the admin console, without a password: host=pgb port=6432 user=rounds"},
+        {.name = "password", .type = SETTING_SECRET, .words = "password of that user"},
+        {.name = "databases_of",
+         .type = SETTING_TEXT,
+         .words = "target of kind postgres that the pooler's databases are on"},
+        {.name = "hosts",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .words = "hosts, as PgBouncer names them, that are the server databases_of; all when unset"},
+        {.name = "instances",
+         .type = SETTING_INTEGER,
+         .min = 1,
+         .max = 1000,
+         .words = "poolers behind the name, where a load balancer shows fewer addresses than there are"},
+        {.type = SETTING_END},
+};
+
+struct pgbouncer_instance {
+        char address[RESOLVE_TEXT + 16];
+        PGconn *connection;   /* NULL: see failure */
+        struct error failure; /* why there is no connection (any more) */
+};
+
+struct console {
+        struct pgbouncer list;
+        struct pgbouncer_instance *rows[INSTANCES_MOST];
+        struct error failure; /* of a session that could not be opened at all */
+};
+
+static void
+console_close(void *object)
+{
+        struct console *console = object;
+
+        for (size_t i = 0; i < console->list.count; i++) {
+                PQfinish(console->rows[i]->connection);
+                free(console->rows[i]);
+        }
+        free(console);
+}
+
+static void
+swallow_notice(void *context, const PGresult *result)
+{
+        (void)context;
+        (void)result;
+}
+
+/* Why a connection or a command failed, from the words: the console sends no SQLSTATE that tells much. */
+static enum reason
+reason_of(const char *words)
+{
+        static const struct {
+                const char *part;
+                enum reason reason;
+        } known[] = {
+                {"authentication failed", REASON_DENIED},
+                {"no such user", REASON_DENIED},
+                {"not allowed", REASON_DENIED},
+                {"admin access needed", REASON_DENIED},
+                {"no password", REASON_DENIED},
+                {"password", REASON_DENIED},
+                {"certificate", REASON_TLS},
+                {"SSL", REASON_TLS},
+                {"no more connections", REASON_UNREACHABLE},
+                {"timeout", REASON_TIMEOUT},
+                {"no such database", REASON_CONFIGURATION},
+        };
+
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+                if (strstr(words, known[i].part) != NULL)
+                        return known[i].reason;
+        }
+        return REASON_UNREACHABLE;
+}
+
+static int
+connection_error(const PGconn *connection, struct error *err)
+{
+        const char *words = PQerrorMessage(connection);
+        enum reason reason = reason_of(words);
+        int length = (int)strcspn(words, "\n");
+
+        error_set(err, reason, "%.*s", length, words);
+        secret_redact_text(err->text);
+        switch (reason) {
+        case REASON_DENIED:
+                return error_remedy(err, "add the user to stats_users in pgbouncer.ini and to auth_file, then RELOAD");
+        case REASON_TLS:
+                return error_remedy(err,
+                                    "check client_tls_sslmode of PgBouncer against sslmode and sslrootcert of the dsn");
+        case REASON_CONFIGURATION:
+                return error_remedy(err, "the console's database is called pgbouncer: leave dbname out of the dsn");
+        default:
+                return error_remedy(err, "is PgBouncer listening there (listen_addr, listen_port, network policy)?");
+        }
+}
+
+static int
+connect_wait(PGconn *connection, const struct deadline *deadline, struct error *err)
+{
+        if (PQstatus(connection) == CONNECTION_BAD)
+                return connection_error(connection, err);
+        PQsetNoticeReceiver(connection, swallow_notice, NULL);
+        for (PostgresPollingStatusType state = PGRES_POLLING_WRITING; state != PGRES_POLLING_OK;) {
+                struct pollfd fd = {.fd = PQsocket(connection),
+                                    .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+                if (deadline_poll(deadline, &fd, 1, err) < 0)
+                        return error_wrap(err, "no connection");
+                state = PQconnectPoll(connection);
+                if (state == PGRES_POLLING_FAILED)
+                        return connection_error(connection, err);
+        }
+        return PQsetnonblocking(connection, 1) != 0 ? connection_error(connection, err) : 0;
+}
+
+/* The DSN's options with ours laid over them.  The arrays borrow from `options` and the arguments. */
+struct parameters {
+        const char *names[OPTIONS_MOST + 8], *values[OPTIONS_MOST + 8];
+        size_t count;
+};
+
+static void
+parameter(struct parameters *parameters, const char *name, const char *value)
+{
+        if (value == NULL || parameters->count >= OPTIONS_MOST)
+                return;
+        for (size_t i = 0; i < parameters->count; i++) {
+                if (strcmp(parameters->names[i], name) == 0) {
+                        parameters->values[i] = value;
+                        return;
+                }
+        }
+        parameters->names[parameters->count] = name;
+        parameters->values[parameters->count++] = value;
+}
+
+static const char *
+option_value(const PQconninfoOption *options, const char *name)
+{
+        for (; options->keyword != NULL; options++) {
+                if (strcmp(options->keyword, name) == 0)
+                        return options->val;
+        }
+        return NULL;
+}
+
+static void
+instance_connect(struct pgbouncer_instance *instance, const PQconninfoOption *options, const char *password,
+                 const char *host, const char *address, const char *port, const struct session *session)
+{
+        struct deadline deadline = deadline_within(session->deadline, CONNECT_MS);
+        struct parameters parameters = {.count = 0};
+
+        for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
+                parameter(&parameters, option->keyword, option->val);
+        if (option_value(options, "dbname") == NULL)
+                parameter(&parameters, "dbname", "pgbouncer");
+        parameter(&parameters, "host", host);
+        parameter(&parameters, "hostaddr", address);
+        parameter(&parameters, "port", port);
+        parameter(&parameters, "password", password);
+        parameter(&parameters, "fallback_application_name", "rounds");
+        parameter(&parameters, "gssencmode", "disable"); /* its negotiation would block */
+        instance->connection = PQconnectStartParams(parameters.names, parameters.values, 0);
+        if (instance->connection == NULL) {
+                error_memory(&instance->failure, "connection");
+        } else if (connect_wait(instance->connection, &deadline, &instance->failure) != 0) {
+                PQfinish(instance->connection);
+                instance->connection = NULL;
+        }
+}
+
+static int
+add_instance(struct console *console, const PQconninfoOption *options, const char *password, const char *host,
+             const char *address, const char *port, const struct session *session, struct error *err)
+{
+        if (console->list.count == INSTANCES_MOST)
+                return 0;
+        struct pgbouncer_instance *instance = calloc(1, sizeof *instance);
+        if (instance == NULL)
+                return error_memory(err, "pooler");
+        snprintf(instance->address, sizeof instance->address,
+                 address != NULL && strchr(address, ':') != NULL ? "[%.63s]:%.8s" : "%.63s:%.8s",
+                 address != NULL ? address : host, port);
+        console->rows[console->list.count++] = instance;
+        instance_connect(instance, options, password, host, address, port, session);
+        return 0;
+}
+
+/* One host of the DSN: every address behind it is an instance of its own.  A socket directory is one. */
+static int
+add_host(struct console *console, const PQconninfoOption *options, const char *password, const char *host,
+         const char *port, const struct session *session, struct error *err)
+{
+        struct resolved addresses[INSTANCES_MOST];
+        struct deadline deadline = deadline_within(session->deadline, CONNECT_MS);
+        size_t count;
+
+        if (*host == '/' || *host == '@')
+                return add_instance(console, options, password, host, NULL, port, session, err);
+        if (resolve_name(host, &deadline, addresses, INSTANCES_MOST, &count, err) != 0)
+                return -1;
+        for (size_t i = 0; i < count; i++) {
+                if (add_instance(console, options, password, host, addresses[i].address, port, session, err) != 0)
+                        return -1;
+        }
+        return 0;
+}
+
+/* "a,b" and "6432,6433" pair up as in libpq; one port serves all hosts. */
+static int
+add_hosts(struct console *console, const PQconninfoOption *options, const char *password, const struct session *session,
+          struct error *err)
+{
+        const char *given = option_value(options, "hostaddr") != NULL ? option_value(options, "hostaddr")
+                                                                      : option_value(options, "host");
+        scoped_string hosts = strdup(given != NULL && *given != '\0' ? given : "localhost");
+        scoped_string ports = strdup(option_value(options, "port") != NULL ? option_value(options, "port") : "6432");
+        char *host, *rest = hosts, *next = ports, *port = NULL;
+
+        if (hosts == NULL || ports == NULL)
+                return error_memory(err, "pooler");
+        while ((host = strsep(&rest, ",")) != NULL) {
+                char *own = strsep(&next, ",");
+                port = own != NULL ? own : port;
+                if (*host != '\0' && add_host(console, options, password, host, port, session, err) != 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static void
+options_free(PQconninfoOption **options)
+{
+        PQconninfoFree(*options);
+}
+
+static int
+console_open(struct console *console, const struct session *session, struct error *err)
+{
+        const char *dsn = target_text(session->target, "dsn");
+        char *complaint = NULL;
+        scoped(options_free) PQconninfoOption *options = PQconninfoParse(dsn != NULL ? dsn : "", &complaint);
+        scoped_secret password = NULL;
+
+        if (options == NULL) {
+                error_set(err, REASON_CONFIGURATION, "dsn: %.*s",
+                          (int)strcspn(complaint != NULL ? complaint : "", "\n"), complaint != NULL ? complaint : "");
+                PQfreemem(complaint);
+                return -1;
+        }
+        secret_remember(option_value(options, "password"));
+        if (secret_read(session->target, "password", &password, err) != 0 ||
+            add_hosts(console, options, password, session, err) != 0)
+                return -1;
+        for (size_t i = 0; i < console->list.count; i++) {
+                if (console->rows[i]->connection != NULL)
+                        return 0;
+        }
+        if (console->list.count == 0)
+                return error_set(err, REASON_CONFIGURATION, "dsn: it names no host");
+        *err = console->rows[0]->failure;
+        return error_wrap(err, "%s", console->rows[0]->address);
+}
+
+const struct pgbouncer *
+pgbouncer_session(struct session *session, struct error *err)
+{
+        static const char key;
+        struct console *console = session_get(session, &key);
+
+        if (console == NULL) {
+                console = calloc(1, sizeof *console);
+                if (console == NULL || session_put(session, &key, console, console_close) != 0) {
+                        error_memory(err, "pooler");
+                        return NULL;
+                }
+                console->list.instances = console->rows;
+                if (console_open(console, session, &console->failure) == 0)
+                        console->failure.reason = REASON_NONE;
+        }
+        if (console->failure.reason != REASON_NONE) {
+                *err = console->failure;
+                return NULL;
+        }
+        return &console->list;
+}
+
+const char *
+pgbouncer_address(const struct pgbouncer_instance *instance)
+{
+        return instance->address;
+}
+
+static int
+rows_of(const PGresult *result, json_t **rows, struct error *err)
+{
+        scoped_json list = json_array();
+        int count = PQntuples(result) < ROWS_MOST ? PQntuples(result) : ROWS_MOST;
+
+        for (int r = 0; list != NULL && r < count; r++) {
+                json_t *row = json_push(list, json_object());
+                for (int c = 0; row != NULL && c < PQnfields(result); c++) {
+                        if (json_put_text(row, PQfname(result, c),
+                                          PQgetisnull(result, r, c) ? NULL : PQgetvalue(result, r, c)) != 0)
+                                return error_memory(err, "rows");
+                }
+                if (row == NULL)
+                        return error_memory(err, "rows");
+        }
+        *rows = scope_keep(list);
+        return *rows == NULL ? error_memory(err, "rows") : 0;
+}
+
+static int
+flush(PGconn *connection, const struct deadline *deadline, struct error *err)
+{
+        for (int left; (left = PQflush(connection)) != 0;) {
+                struct pollfd fd = {.fd = PQsocket(connection), .events = POLLIN | POLLOUT};
+                if (left < 0)
+                        return connection_error(connection, err);
+                if (deadline_poll(deadline, &fd, 1, err) < 0)
+                        return -1;
+                if ((fd.revents & POLLIN) != 0 && PQconsumeInput(connection) != 1)
+                        return connection_error(connection, err);
+        }
+        return 0;
+}
+
+/* The next result, NULL at the end (and no error). */
+static int
+next_result(PGconn *connection, const struct deadline *deadline, PGresult **result, struct error *err)
+{
+        while (PQisBusy(connection)) {
+                struct pollfd fd = {.fd = PQsocket(connection), .events = POLLIN};
+                if (deadline_poll(deadline, &fd, 1, err) < 0)
+                        return -1;
+                if (PQconsumeInput(connection) != 1)
+                        return connection_error(connection, err);
+        }
+        *result = PQgetResult(connection);
+        return 0;
+}
+
+static void
+result_free(PGresult **result)
+{
+        PQclear(*result);
+}
+
+static int
+show(PGconn *connection, const struct deadline *deadline, const char *command, json_t **rows, struct error *err)
+{
+        int outcome = 0;
+
+        if (PQsendQuery(connection, command) != 1)
+                return connection_error(connection, err);
+        if (flush(connection, deadline, err) != 0)
+                return -1;
+        for (;;) {
+                scoped(result_free) PGresult *result = NULL;
+                if (next_result(connection, deadline, &result, err) != 0)
+                        return -1;
+                if (result == NULL)
+                        break;
+                if (PQresultStatus(result) == PGRES_TUPLES_OK && *rows == NULL) {
+                        outcome = rows_of(result, rows, err);
+                } else if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
+                        const char *words = PQresultErrorMessage(result);
+                        enum reason reason = PQstatus(connection) == CONNECTION_BAD || reason_of(words) == REASON_DENIED
+                                                     ? reason_of(words)
+                                                     : REASON_UNSUPPORTED;
+                        outcome = error_set(err, reason, "%.*s", (int)strcspn(words, "\n"), words);
+                        if (reason == REASON_DENIED)
+                                error_remedy(err, "add the user to stats_users in pgbouncer.ini, then RELOAD");
+                }
+        }
+        if (outcome == 0 && *rows == NULL)
+                return error_set(err, REASON_PROTOCOL, "no rows came back");
+        return outcome;
+}
+
+int
+pgbouncer_show(struct pgbouncer_instance *instance, const struct deadline *deadline, const char *what, json_t **rows,
+               struct error *err)
+{
+        struct deadline own = deadline_within(*deadline, SHOW_MS);
+        char command[64];
+
+        *rows = NULL;
+        if (instance->connection == NULL) {
+                *err = instance->failure;
+                return -1;
+        }
+        snprintf(command, sizeof command, "SHOW %.40s", what);
+        if (show(instance->connection, &own, command, rows, err) == 0)
+                return 0;
+        json_decref(*rows);
+        *rows = NULL;
+        /* After a broken or half-read answer the next one could not be told from it. */
+        if (err->reason == REASON_TIMEOUT || err->reason == REASON_INTERRUPTED ||
+            PQstatus(instance->connection) == CONNECTION_BAD) {
+                instance->failure = *err;
+                PQfinish(instance->connection);
+                instance->connection = NULL;
+        }
+        return error_wrap(err, "%s", command);
+}
+
+static int
+pgbouncer_connect(struct session *session, char *server, size_t size, struct error *err)
+{
+        const struct pgbouncer *pooler = pgbouncer_session(session, err);
+        scoped_json rows = NULL;
+
+        if (pooler == NULL)
+                return -1;
+        size_t answering = 0, first = pooler->count;
+        for (size_t i = pooler->count; i-- > 0;) {
+                if (pooler->instances[i]->connection != NULL) {
+                        answering++;
+                        first = i;
+                }
+        }
+        if (first == pooler->count ||
+            pgbouncer_show(pooler->instances[first], &session->deadline, "VERSION", &rows, err) != 0)
+                return -1;
+        snprintf(server, size, "%s, %zu of %zu instance(s) answer",
+                 json_text(json_array_get(rows, 0), "version", "PgBouncer"), answering, pooler->count);
+        return 0;
+}
+
+const struct target_kind kind_pgbouncer = {
+        .name = "pgbouncer",
+        .words = "PgBouncer's admin console, every instance behind one name",
+        .settings = settings,
+        .connect = pgbouncer_connect,
+};
