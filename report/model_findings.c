@@ -132,7 +132,6 @@ static const struct field finding_fields[] = {
         {"note", FIELD_TEXT, OF_FINDING(note)},
         {"change_why", FIELD_TEXT, OF_FINDING(change_why)},
         {"fingerprint", FIELD_TEXT, OF_FINDING(fingerprint)},
-        {"since", FIELD_DAY, OF_FINDING(first_seen_ms)},
         {"place", FIELD_MADE, .make = finding_place},
         {"title", FIELD_MADE, .make = finding_title},
         {"status", FIELD_MADE, .make = finding_status},

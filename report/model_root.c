@@ -84,6 +84,21 @@ root_unfinished(struct model *model, const struct mustache_value *self, struct m
         return true;
 }
 
+/* "12 targets, 40 controls" */
+static bool
+root_scope(struct model *model, const struct mustache_value *self, struct mustache_value *found)
+{
+        const struct view *view = view_of(self);
+        char targets[COUNT_TEXT], controls[COUNT_TEXT];
+
+        count_format(view->target_count, targets);
+        count_format(view->control_count, controls);
+        *found = model_text(model, model_format(model, "%s target%s, %s control%s", targets,
+                                                view->target_count == 1 ? "" : "s", controls,
+                                                view->control_count == 1 ? "" : "s"));
+        return true;
+}
+
 /* --- the headline --------------------------------------------------------------------------------------------- */
 
 static bool
@@ -392,6 +407,7 @@ static const struct field root_fields[] = {
         {"organisation", FIELD_MADE, .make = root_organisation},
         {"started_long", FIELD_MADE, .make = root_started_long},
         {"started_utc", FIELD_MADE, .make = root_started_utc},
+        {"scope", FIELD_MADE, .make = root_scope},
         {"took", FIELD_MADE, .make = root_took},
         {"unfinished", FIELD_MADE, .make = root_unfinished},
         {"verdict", FIELD_MADE, .make = root_verdict},

@@ -65,23 +65,19 @@ file_text(const char *path)
         return text;
 }
 
+/* Renders the newest run in each format and compares with NAME.FORMAT. */
 static void
-test_golden(void **state)
+compare(struct rounds *rounds, const char *name, const char *const *formats)
 {
-        static const char *const formats[] = {"md", "html", "txt"};
         const char *golden = getenv("ROUNDS_GOLDEN");
-        struct rounds rounds;
+        struct view *view = opened(rounds);
 
-        (void)state;
-        rounds_open(&rounds);
-        rounds_sample(&rounds);
-        struct view *view = opened(&rounds);
-        for (size_t i = 0; i < 3; i++) {
+        for (size_t i = 0; formats[i] != NULL; i++) {
                 char path[128];
                 scoped_string got = rendered(view, formats[i]);
                 scoped_string again = rendered(view, formats[i]);
                 assert_string_equal(got, again);
-                snprintf(path, sizeof path, "tests/fixtures/golden/nightly.%s", formats[i]);
+                snprintf(path, sizeof path, "tests/fixtures/golden/%s.%s", name, formats[i]);
                 if (golden != NULL && strcmp(golden, "accept") == 0) {
                         FILE *file = fopen(path, "we");
                         assert_non_null(file);
@@ -99,6 +95,21 @@ test_golden(void **state)
                 }
         }
         view_close(view);
+}
+
+static void
+test_golden(void **state)
+{
+        struct rounds rounds;
+
+        (void)state;
+        rounds_open(&rounds);
+        rounds_sample(&rounds);
+        compare(&rounds, "nightly", (const char *const[]){"md", "html", "txt", NULL});
+        rounds_close(&rounds);
+        rounds_open(&rounds);
+        rounds_hostile(&rounds);
+        compare(&rounds, "hostile", (const char *const[]){"md", "html", NULL});
         rounds_close(&rounds);
 }
 
