@@ -7,41 +7,31 @@
 #include "json.h"
 #include "view_parts.h"
 
-/* What the configuration kept with a run says about one target. */
-static const json_t *
-target_of(const json_t *run, const char *name)
-{
-        const json_t *targets = json_list(json_map(run, "config"), "targets");
-        const json_t *target;
-        size_t index;
-
-        json_array_foreach((json_t *)targets, index, target)
-        {
-                if (strcmp(json_text(target, "name", ""), name) == 0)
-                        return target;
-        }
-        return NULL;
-}
-
 static bool
 same_json(const json_t *a, const json_t *b)
 {
         return a == b || (a != NULL && b != NULL && json_equal(a, b));
 }
 
-/* True when the control was judged by other bounds then: the effective policy of the run, or what its target adds. */
+/* The bounds of a control in a run: the target's own policy where the run kept one, else the policy of them all. */
+static const json_t *
+bounds_of(const json_t *run, const struct view_finding *f)
+{
+        const json_t *config = json_map(run, "config");
+        const json_t *own = json_at(config, "policies", f->target, f->control, NULL);
+
+        return own != NULL ? own : json_at(config, "policy", f->control, NULL);
+}
+
+/* True when the control was judged by other bounds then.  A run that kept no policy cannot be told apart. */
 static bool
 policy_differs(const struct view_parts *parts, const struct view_finding *f)
 {
-        const json_t *then = json_map(json_map(parts->previous, "config"), "policy");
-        const json_t *now = json_map(json_map(parts->run, "config"), "policy");
+        const json_t *then = json_map(parts->previous, "config"), *now = json_map(parts->run, "config");
 
-        if (then == NULL || now == NULL)
-                return false; /* a run that kept no policy cannot be told apart */
-        if (!same_json(json_object_get(then, f->control), json_object_get(now, f->control)))
-                return true;
-        return !same_json(json_at(target_of(parts->previous, f->target), "policy", f->control, NULL),
-                          json_at(target_of(parts->run, f->target), "policy", f->control, NULL));
+        if (json_map(then, "policy") == NULL || json_map(now, "policy") == NULL)
+                return false;
+        return !same_json(bounds_of(parts->previous, f), bounds_of(parts->run, f));
 }
 
 static void
