@@ -9,11 +9,15 @@
 
 #include "log.h"
 
+extern const struct command command_diff;
 extern const struct command command_explain;
 extern const struct command command_list;
+extern const struct command command_report;
 extern const struct command command_version;
 
 const struct command *const commands[] = {
+        &command_report,
+        &command_diff,
         &command_list,
         &command_explain,
         &command_version,
