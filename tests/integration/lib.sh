@@ -1,0 +1,99 @@
+# What integration tests share: where programs are, free ports, servers that end with the test.  Sourced, not run.
+# shellcheck shell=bash
+set -u
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-build}
+ROUNDS=${ROUNDS:-$TOP/$BUILD/rounds}
+if [ -n "${TMPDIR:-}" ] && [ "$TMPDIR" != /tmp ]; then WORK=$TMPDIR; else WORK=$(mktemp -d); fi
+SERVERS=$TOP/build/servers
+PIDS=()
+
+# Servers that refuse root run as nobody, in folders that are nobody's.
+if [ "$(id -u)" -eq 0 ]; then
+        # The checkout may lie in a folder that only root may enter: nobody may read and pass, where the kernel lets us say so.
+        NOBODY="setpriv --reuid=nobody --regid=nogroup --clear-groups"
+        $NOBODY --inh-caps=+dac_read_search --ambient-caps=+dac_read_search true 2>/dev/null &&
+                NOBODY="$NOBODY --inh-caps=+dac_read_search --ambient-caps=+dac_read_search"
+        # shellcheck disable=SC2086
+        as_nobody() { $NOBODY env HOME="$WORK" "$@"; }
+        give_nobody() { chown -R nobody:nogroup "$@"; }
+else
+        as_nobody() { env "$@"; }
+        give_nobody() { :; }
+fi
+
+# program NAME [FOLDER...]: its path, from build/servers, PATH, or the folders that Debian hides servers in.
+program() {
+        local name=$1 folder
+        for folder in "$SERVERS"/usr/lib/postgresql/*/bin "$SERVERS/usr/sbin" "$SERVERS/usr/bin" /usr/lib/postgresql/*/bin \
+                /usr/sbin /usr/bin; do
+                [ -x "$folder/$name" ] && { echo "$folder/$name"; return 0; }
+        done
+        command -v "$name"
+}
+
+# need NAME...: skips the test, loudly, when a program is missing.
+need() {
+        local name
+        for name in "$@"; do
+                program "$name" >/dev/null || { echo "SKIPPED: $name is not here (make deps unpacks it)"; exit 77; }
+        done
+}
+
+# A port that nobody listens on now.
+free_port() {
+        local port
+        while :; do
+                port=$((20000 + RANDOM % 20000))
+                (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return 0; }
+        done
+}
+
+# wait_port PORT [SECONDS]: until somebody listens.
+wait_port() {
+        local i
+        for ((i = 0; i < ${2:-20} * 20; i++)); do
+                (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return 0
+                sleep 0.05
+        done
+        echo "nobody listens on port $1"
+        return 1
+}
+
+# start COMMAND...: in the background, ended with the test.  Its process id is in $LAST.
+start() {
+        "$@" >>"$WORK/servers.log" 2>&1 </dev/null &
+        LAST=$!
+        PIDS+=("$LAST")
+}
+
+stop_all() {
+        local pid
+        for pid in "${PIDS[@]:-}"; do [ -n "$pid" ] && kill "$pid" 2>/dev/null; done
+        for pid in "${PIDS[@]:-}"; do [ -n "$pid" ] && wait "$pid" 2>/dev/null; done
+        PIDS=()
+}
+trap stop_all EXIT
+trap 'exit 130' INT TERM
+
+FAILURES=0
+# check NAME COMMAND...: the command must succeed.
+check() {
+        local name=$1
+        shift
+        if "$@"; then
+                echo "  ok: $name"
+        else
+                echo "  FAILED: $name"
+                FAILURES=$((FAILURES + 1))
+        fi
+}
+# finish: the verdict.
+finish() {
+        if [ "$FAILURES" -gt 0 ]; then
+                echo "FAIL: $FAILURES checks failed"
+                exit 1
+        fi
+        echo "ok: all checks passed"
+        exit 0
+}
