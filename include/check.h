@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "audit.h"
 #include "plan.h"
@@ -28,6 +29,10 @@ struct check_order {
  * must live until the process ends). */
 int check_targets(const struct check_order *order, json_t **out, size_t *lost, struct error *err)
         __attribute__((warn_unused_result));
+
+/* The answers for people: per target what answered and how fast, then what each audit needs and does not hold, with the
+ * exact remedy. */
+void check_print(const json_t *checked, FILE *stream);
 
 /* True when every target is ok. */
 bool check_all_ok(const json_t *checked);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "audit.h"
 #include "error.h"
@@ -47,6 +48,9 @@ struct plan_request {
 int plan_make(const struct plan_request *request, struct plan **out, struct error *err)
         __attribute__((warn_unused_result));
 void plan_free(struct plan *plan);
+
+/* The plan for people, a line per target, comparison and skipped audit (`rounds run --dry-run`). */
+void plan_print(const struct plan *plan, FILE *stream);
 
 /* Which of `shards` parts the target of this name belongs to: FNV-1a (64 bits) of the name, so the same everywhere and
  * for good, whatever else is configured. */

@@ -215,3 +215,24 @@ plan_free(struct plan *plan)
         free(plan->unserved);
         free(plan);
 }
+
+void
+plan_print(const struct plan *plan, FILE *stream)
+{
+        for (size_t i = 0; i < plan->target_count; i++) {
+                const struct plan_target *row = &plan->targets[i];
+                const char *before = "";
+                fprintf(stream, "%s (%s, %lld s): ", row->target->name, row->target->kind->name,
+                        (long long)(row->timeout_ms / 1000));
+                for (size_t j = 0; j < row->count; j++, before = ", ") {
+                        fprintf(stream, "%s%s", before, row->audits[j].audit->name);
+                        if (*row->audits[j].why != '\0')
+                                fprintf(stream, " [skipped: %s]", row->audits[j].why);
+                }
+                fputc('\n', stream);
+        }
+        for (size_t i = 0; i < plan->join_count; i++)
+                fprintf(stream, "after all targets: %s\n", plan->joins[i]->name);
+        for (size_t i = 0; i < plan->unserved_count; i++)
+                fprintf(stream, "skipped: %s: %s\n", plan->unserved[i].audit->name, plan->unserved[i].why);
+}

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plan.h"
@@ -116,6 +117,29 @@ test_plans(void **state)
 }
 
 static void
+test_print(void **state)
+{
+        struct plan_request request = {.audits = table, .targets = all, .timeout_ms = 60000};
+        struct plan *plan = NULL;
+        char *text = NULL;
+        size_t size;
+        FILE *stream = open_memstream(&text, &size);
+
+        (void)state;
+        assert_int_equal(plan_make(&request, &plan, NULL), 0);
+        plan_print(plan, stream);
+        fclose(stream);
+        assert_string_equal(text, "db (postgres, 60 s): both, wal\n"
+                                  "db-standby (postgres, 60 s): both, wal [skipped: a standby writes no log]\n"
+                                  "cache (redis, 60 s): both, keys\n"
+                                  "after all targets: compare\n"
+                                  "skipped: distant: not configured: no target of kind kubernetes or rollouts\n"
+                                  "skipped: pods: not configured: no target of kind kubernetes or rollouts\n");
+        free(text);
+        plan_free(plan);
+}
+
+static void
 test_timeouts(void **state)
 {
         scoped_json settings = json_pack("{s:i}", "timeout", 5000);
@@ -169,8 +193,8 @@ test_shards(void **state)
 int
 main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(test_plans), cmocka_unit_test(test_timeouts),
-                                           cmocka_unit_test(test_shards)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_plans), cmocka_unit_test(test_print),
+                                           cmocka_unit_test(test_timeouts), cmocka_unit_test(test_shards)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

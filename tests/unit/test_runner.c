@@ -19,6 +19,7 @@
 #include "json.h"
 #include "moment.h"
 #include "rejudge.h"
+#include "round.h"
 #include "runner.h"
 #include "scope.h"
 
@@ -604,6 +605,108 @@ test_rejudge(void **state)
         assert_int_equal(figures.changed, 0);
 }
 
+/* --- a whole round ------------------------------------------------------------------------------------------ */
+
+static struct round_order
+round_of(struct stage *stage, const struct audit *const *table, const struct run_observer *observer)
+{
+        struct error err = {0};
+        struct plan_request request = {.audits = table, .targets = stage->list, .timeout_ms = 30000};
+
+        plan_free(stage->plan);
+        if (plan_make(&request, &stage->plan, &err) != 0)
+                fail_msg("%s", err.text);
+        return (struct round_order){.job = "nightly",
+                                    .version = "0.1.0",
+                                    .host = "auditor",
+                                    .shard = "0/1",
+                                    .min_coverage = 100,
+                                    .fail_on = SEV3,
+                                    .run = {.plan = stage->plan,
+                                            .targets = stage->list,
+                                            .store = stage->store,
+                                            .threads = 4,
+                                            .timeout_ms = MINUTE_MS,
+                                            .grace_ms = 1000,
+                                            .cancel = &stage->cancel,
+                                            .policy_of = the_policy,
+                                            .context = stage,
+                                            .observer = observer}};
+}
+
+static void
+test_round(void **state)
+{
+        struct stage *stage = *state;
+        struct round_outcome outcome;
+        struct error err = {0};
+        json_t *run = NULL;
+        const struct run_observer observer = {.context = stage, .progress = on_progress};
+
+        target_add(stage, "a", "well");
+        struct round_order order = round_of(stage, only_slots, &observer);
+        assert_int_equal(round_make(&order, &outcome, &err), 0);
+        assert_int_equal(outcome.exit, EXIT_CLEAN);
+        json_object_set_new(stage->settings[0], "slots", json_integer(100)); /* a fail of SEV2 */
+        assert_int_equal(round_make(&order, &outcome, &err), 0);
+        assert_int_equal(outcome.exit, EXIT_FINDINGS);
+        order.fail_on = SEV1;
+        assert_int_equal(round_make(&order, &outcome, &err), 0);
+        assert_int_equal(outcome.exit, EXIT_CLEAN);
+        target_add(stage, "b", "denied");
+        order = round_of(stage, only_slots, &observer);
+        assert_int_equal(round_make(&order, &outcome, &err), 0);
+        assert_int_equal(outcome.exit, EXIT_UNASSESSED);
+        assert_int_equal(outcome.tally.by_status[STATUS_ERROR], 1);
+        order.min_coverage = 50;
+        assert_int_equal(round_make(&order, &outcome, &err), 0);
+        assert_int_equal(outcome.exit, EXIT_FINDINGS);
+        /* No two rounds of one job at a time. */
+        int64_t held;
+        struct run other = {.job = "nightly", .started_ms = NOW, .shard = "0/1"};
+        assert_int_equal(store_run_begin(stage->store, &other, NULL, &held, &err), 0);
+        assert_int_equal(round_make(&order, &outcome, &err), -1);
+        assert_non_null(strstr(err.text, "already running"));
+        assert_int_equal(outcome.exit, EXIT_WRITE);
+        assert_int_equal(store_run_end(stage->store, held, RUN_FINISHED, NOW, &err), 0);
+        /* Interrupted: recorded as such, and not fully assessed though no coverage was asked for. */
+        target_add(stage, "c", "slow");
+        order = round_of(stage, only_slots, &observer);
+        order.min_coverage = 0;
+        stage->cancel_after_ms = 200;
+        assert_int_equal(round_make(&order, &outcome, &err), 0);
+        assert_true(outcome.interrupted);
+        assert_int_equal(outcome.exit, EXIT_UNASSESSED);
+        assert_int_equal(store_run_read(stage->store, outcome.run, NULL, &run, &err), 0);
+        assert_string_equal(json_text(run, "state", ""), "interrupted");
+        assert_true(json_whole(run, "finished_ms", 0) >= json_whole(run, "started_ms", 0));
+        json_decref(run);
+}
+
+/* A control that is switched off is skipped, and an audit of which nothing is left does not even collect. */
+static void
+test_switched_off(void **state)
+{
+        struct stage *stage = *state;
+        struct error err = {0};
+        struct policy *without = NULL;
+        scoped_json overrides = json_pack("{s:{s:b},s:{s:b}}", "DBC-1", "enabled", 0, "DSK-7", "enabled", 0);
+
+        if (policy_overlay(stage->policy, overrides, &without, &err) != 0)
+                fail_msg("%s", err.text);
+        policy_free(stage->policy);
+        stage->policy = without;
+        target_add(stage, "a", "denied");
+        int64_t run = make_run(stage, slots_and_roles, NOW, MINUTE_MS, NULL);
+        expect(stage, run,
+               (const char *const[]){
+                       "skip DSK-7 [a] switched off: the policy sets enabled: false for this control",
+                       "skip DBC-1 [a] switched off: the policy sets enabled: false for this control",
+                       "error SEC-5 [a] too-little-data: the audit saw nothing to judge",
+                       NULL,
+               });
+}
+
 static void
 test_store_fails(void **state)
 {
@@ -653,6 +756,8 @@ main(void)
                 cmocka_unit_test_setup_teardown(test_hung, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_interrupted, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_rejudge, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_round, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_switched_off, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_store_fails, setup, teardown),
         };
 
