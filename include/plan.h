@@ -38,7 +38,9 @@ struct plan_request {
         const struct audit *const *audits;   /* the table, NULL-terminated */
         const char *const *names;            /* of the audits wanted, NULL-terminated; NULL: all */
         const struct target *const *targets; /* every configured one, NULL-terminated */
-        const char *glob;                    /* only targets whose name matches this shell pattern; NULL: all */
+        const char *const *globs;            /* the job's: only targets whose name matches one of them; NULL: all */
+        const char *glob;                    /* the call's: and this one; NULL: all */
+        bool every_target;                   /* also those that no audit looks at (rounds check) */
         unsigned shard, shards; /* this part of so many, from 0; 0 of 0 or 0 of 1: everything.  What belongs to no
                                    target (unserved and cross-layer audits) is part 0's */
         int64_t timeout_ms;     /* of a target that sets none */

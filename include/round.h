@@ -27,7 +27,7 @@ struct round_outcome {
         bool interrupted;
         size_t lost; /* see struct run_outcome */
         struct tally tally;
-        enum exit_status exit; /* of what was found and assessed; EXIT_WRITE on -1 */
+        enum exit_status exit; /* of what was found and assessed; EXIT_STORE on -1 */
 };
 
 /* Records the start, runs the plan, records the end, deletes what is older than `keep`, counts.  -1 when the store

@@ -7,11 +7,9 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "exit_status.h"
 #include "finding.h"
 #include "store.h"
-
-/* Exit statuses of every command; the highest that applies wins. */
-enum exit_status { EXIT_CLEAN, EXIT_FINDINGS, EXIT_UNASSESSED, EXIT_USAGE, EXIT_WRITE };
 
 struct tally {
         size_t by_status[STATUS_PASS + 1];
@@ -25,7 +23,8 @@ int tally_run(struct store *store, int64_t run, struct tally *tally, struct erro
  * ones as neither.  0 when there was nothing: nothing seen is never a pass. */
 double tally_coverage(const struct tally *tally);
 
-/* EXIT_CLEAN, EXIT_FINDINGS (a fail at or above `fail_on`) or EXIT_UNASSESSED (coverage under `min_coverage` percent).
+/* EXIT_ASSESSED, EXIT_FINDINGS (a fail at or above `fail_on`) or EXIT_NOT_ASSESSED (coverage under `min_coverage`
+ * percent).
  */
 enum exit_status tally_exit(const struct tally *tally, enum severity fail_on, double min_coverage);
 

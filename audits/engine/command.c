@@ -9,17 +9,25 @@
 
 #include "log.h"
 
+extern const struct command command_check;
 extern const struct command command_diff;
 extern const struct command command_explain;
 extern const struct command command_list;
+extern const struct command command_rejudge;
 extern const struct command command_report;
+extern const struct command command_run_job;
+extern const struct command command_status;
 extern const struct command command_version;
 
 const struct command *const commands[] = {
+        &command_check,
+        &command_run_job,
         &command_report,
         &command_diff,
+        &command_rejudge,
         &command_list,
         &command_explain,
+        &command_status,
         &command_version,
         NULL,
 };

@@ -41,6 +41,16 @@ is_wanted(const struct plan_request *request, const char *name)
         return request->names == NULL;
 }
 
+static bool
+is_in_scope(const struct plan_request *request, const char *target)
+{
+        bool matched = request->globs == NULL;
+
+        for (size_t i = 0; !matched && request->globs[i] != NULL; i++)
+                matched = fnmatch(request->globs[i], target, 0) == 0;
+        return matched && (request->glob == NULL || fnmatch(request->glob, target, 0) == 0);
+}
+
 static const struct audit *
 audit_of(const struct plan_request *request, const char *name)
 {
@@ -63,7 +73,7 @@ request_check(const struct plan_request *request, struct error *err)
                 }
         }
         for (size_t i = 0; !matched && request->targets[i] != NULL; i++)
-                matched = fnmatch(request->glob, request->targets[i]->name, 0) == 0;
+                matched = is_in_scope(request, request->targets[i]->name);
         if (!matched) {
                 error_set(err, REASON_CONFIGURATION, "no target matches \"%s\"", request->glob);
                 return error_remedy(err, "see: rounds list targets");
@@ -98,7 +108,7 @@ target_add(struct plan *plan, const struct plan_request *request, const struct t
                 if (audit->applies != NULL && !audit->applies(target, row->why, sizeof row->why) && *row->why == '\0')
                         snprintf(row->why, sizeof row->why, "not configured for this target");
         }
-        if (entry->count > 0)
+        if (entry->count > 0 || request->every_target)
                 plan->target_count++;
         else
                 free(entry->audits);
@@ -117,7 +127,7 @@ targets_add(struct plan *plan, const struct plan_request *request, struct error 
                 return error_memory(err, "the plan");
         for (size_t i = 0; i < count; i++) {
                 const struct target *target = request->targets[i];
-                if (request->glob != NULL && fnmatch(request->glob, target->name, 0) != 0)
+                if (!is_in_scope(request, target->name))
                         continue;
                 if (plan_shard(target->name, request->shards) != request->shard)
                         continue;

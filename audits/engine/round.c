@@ -20,7 +20,7 @@ round_make(const struct round_order *order, struct round_outcome *outcome, struc
         struct run_order run = order->run;
         struct run_outcome ran;
 
-        *outcome = (struct round_outcome){.started_ms = moment_now(), .exit = EXIT_WRITE};
+        *outcome = (struct round_outcome){.started_ms = moment_now(), .exit = EXIT_STORE};
         const struct run record = {.job = order->job,
                                    .started_ms = outcome->started_ms,
                                    .version = order->version,
@@ -46,7 +46,7 @@ round_make(const struct round_order *order, struct round_outcome *outcome, struc
                 return -1;
         outcome->exit = tally_exit(&outcome->tally, order->fail_on, order->min_coverage);
         /* An interrupted run was not fully assessed, whatever it had been asked for. */
-        if (outcome->interrupted && outcome->exit < EXIT_UNASSESSED)
-                outcome->exit = EXIT_UNASSESSED;
+        if (outcome->interrupted && outcome->exit < EXIT_NOT_ASSESSED)
+                outcome->exit = EXIT_NOT_ASSESSED;
         return 0;
 }

@@ -34,10 +34,10 @@ enum exit_status
 tally_exit(const struct tally *tally, enum severity fail_on, double min_coverage)
 {
         if (tally_coverage(tally) < min_coverage)
-                return EXIT_UNASSESSED;
+                return EXIT_NOT_ASSESSED;
         for (int severity = SEV1; severity <= SEV4; severity++) {
                 if (tally->by_severity[severity] > 0 && severity_reaches((enum severity)severity, fail_on))
                         return EXIT_FINDINGS;
         }
-        return EXIT_CLEAN;
+        return EXIT_ASSESSED;
 }

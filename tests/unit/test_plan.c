@@ -82,6 +82,12 @@ static const struct plan_case {
         {"a pattern leaves targets out without calling them unconfigured",
          {.targets = all, .glob = "db*", .names = (const char *const[]){"keys", "wal", NULL}},
          "db: wal; db-standby: wal(a standby writes no log); "},
+        {"the patterns of the job and that of the call",
+         {.targets = all,
+          .globs = (const char *const[]){"cache", "db*", NULL},
+          .glob = "*-*",
+          .names = (const char *const[]){"wal", NULL}},
+         "db-standby: wal(a standby writes no log); "},
         {"no target at all",
          {.targets = nothing, .names = (const char *const[]){"keys", "compare", NULL}},
          "- compare (not configured: no target of kind postgres or redis); "

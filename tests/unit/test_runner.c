@@ -646,17 +646,17 @@ test_round(void **state)
         target_add(stage, "a", "well");
         struct round_order order = round_of(stage, only_slots, &observer);
         assert_int_equal(round_make(&order, &outcome, &err), 0);
-        assert_int_equal(outcome.exit, EXIT_CLEAN);
+        assert_int_equal(outcome.exit, EXIT_ASSESSED);
         json_object_set_new(stage->settings[0], "slots", json_integer(100)); /* a fail of SEV2 */
         assert_int_equal(round_make(&order, &outcome, &err), 0);
         assert_int_equal(outcome.exit, EXIT_FINDINGS);
         order.fail_on = SEV1;
         assert_int_equal(round_make(&order, &outcome, &err), 0);
-        assert_int_equal(outcome.exit, EXIT_CLEAN);
+        assert_int_equal(outcome.exit, EXIT_ASSESSED);
         target_add(stage, "b", "denied");
         order = round_of(stage, only_slots, &observer);
         assert_int_equal(round_make(&order, &outcome, &err), 0);
-        assert_int_equal(outcome.exit, EXIT_UNASSESSED);
+        assert_int_equal(outcome.exit, EXIT_NOT_ASSESSED);
         assert_int_equal(outcome.tally.by_status[STATUS_ERROR], 1);
         order.min_coverage = 50;
         assert_int_equal(round_make(&order, &outcome, &err), 0);
@@ -667,7 +667,7 @@ test_round(void **state)
         assert_int_equal(store_run_begin(stage->store, &other, NULL, &held, &err), 0);
         assert_int_equal(round_make(&order, &outcome, &err), -1);
         assert_non_null(strstr(err.text, "already running"));
-        assert_int_equal(outcome.exit, EXIT_WRITE);
+        assert_int_equal(outcome.exit, EXIT_STORE);
         assert_int_equal(store_run_end(stage->store, held, RUN_FINISHED, NOW, &err), 0);
         /* Interrupted: recorded as such, and not fully assessed though no coverage was asked for. */
         target_add(stage, "c", "slow");
@@ -676,7 +676,7 @@ test_round(void **state)
         stage->cancel_after_ms = 200;
         assert_int_equal(round_make(&order, &outcome, &err), 0);
         assert_true(outcome.interrupted);
-        assert_int_equal(outcome.exit, EXIT_UNASSESSED);
+        assert_int_equal(outcome.exit, EXIT_NOT_ASSESSED);
         assert_int_equal(store_run_read(stage->store, outcome.run, NULL, &run, &err), 0);
         assert_string_equal(json_text(run, "state", ""), "interrupted");
         assert_true(json_whole(run, "finished_ms", 0) >= json_whole(run, "started_ms", 0));

@@ -124,20 +124,20 @@ test_exit_status(void **state)
                 double min_coverage;
                 enum exit_status exit;
         } rows[] = {
-                {{.by_status = {[STATUS_PASS] = 3}}, SEV3, 100, EXIT_CLEAN},
-                {{.by_status = {0}}, SEV3, 100, EXIT_UNASSESSED},
-                {{.by_status = {[STATUS_SKIP] = 9}}, SEV3, 100, EXIT_UNASSESSED},
-                {{.by_status = {[STATUS_PASS] = 3, [STATUS_ERROR] = 1}}, SEV3, 100, EXIT_UNASSESSED},
-                {{.by_status = {[STATUS_PASS] = 3, [STATUS_ERROR] = 1}}, SEV3, 75, EXIT_CLEAN},
+                {{.by_status = {[STATUS_PASS] = 3}}, SEV3, 100, EXIT_ASSESSED},
+                {{.by_status = {0}}, SEV3, 100, EXIT_NOT_ASSESSED},
+                {{.by_status = {[STATUS_SKIP] = 9}}, SEV3, 100, EXIT_NOT_ASSESSED},
+                {{.by_status = {[STATUS_PASS] = 3, [STATUS_ERROR] = 1}}, SEV3, 100, EXIT_NOT_ASSESSED},
+                {{.by_status = {[STATUS_PASS] = 3, [STATUS_ERROR] = 1}}, SEV3, 75, EXIT_ASSESSED},
                 {{.by_status = {[STATUS_FAIL] = 1}, .by_severity = {[SEV3] = 1}}, SEV3, 100, EXIT_FINDINGS},
-                {{.by_status = {[STATUS_FAIL] = 1}, .by_severity = {[SEV4] = 1}}, SEV3, 100, EXIT_CLEAN},
+                {{.by_status = {[STATUS_FAIL] = 1}, .by_severity = {[SEV4] = 1}}, SEV3, 100, EXIT_ASSESSED},
                 {{.by_status = {[STATUS_FAIL] = 1}, .by_severity = {[SEV4] = 1}}, SEV4, 100, EXIT_FINDINGS},
-                {{.by_status = {[STATUS_FAIL] = 1}, .by_severity = {[SEV2] = 1}}, SEV1, 100, EXIT_CLEAN},
-                {{.by_status = {[STATUS_WAIVED] = 1}}, SEV4, 100, EXIT_CLEAN},
+                {{.by_status = {[STATUS_FAIL] = 1}, .by_severity = {[SEV2] = 1}}, SEV1, 100, EXIT_ASSESSED},
+                {{.by_status = {[STATUS_WAIVED] = 1}}, SEV4, 100, EXIT_ASSESSED},
                 {{.by_status = {[STATUS_FAIL] = 1, [STATUS_ERROR] = 1}, .by_severity = {[SEV1] = 1}},
                  SEV3,
                  100,
-                 EXIT_UNASSESSED},
+                 EXIT_NOT_ASSESSED},
         };
 
         (void)state;
@@ -221,8 +221,8 @@ test_signals(void **state)
         (void)state;
         assert_int_equal(signalled(SIGTERM, 1), 60);
         assert_int_equal(signalled(SIGINT, 1), 60);
-        assert_int_equal(signalled(SIGTERM, 2), EXIT_UNASSESSED); /* at once */
-        assert_int_equal(signalled(SIGPIPE, 1), 61);              /* not the end of the process */
+        assert_int_equal(signalled(SIGTERM, 2), EXIT_NOT_ASSESSED); /* at once */
+        assert_int_equal(signalled(SIGPIPE, 1), 61);                /* not the end of the process */
 }
 
 int
