@@ -18,7 +18,8 @@ number_of(const json_t *value)
         char *end;
 
         if (json_is_object(value))
-                value = json_has(value, "setting") ? json_object_get(value, "setting") : json_object_get(value, "value");
+                value = json_has(value, "setting") ? json_object_get(value, "setting")
+                                                   : json_object_get(value, "value");
         if (json_is_number(value))
                 return json_number_value(value);
         if (!json_is_string(value) || *json_string_value(value) == '\0')
@@ -33,7 +34,8 @@ server_setting(const json_t *facts, const char *target, const char *name)
         size_t i;
         json_t *entry;
 
-        json_array_foreach((json_t *)json_list(facts, "targets"), i, entry) {
+        json_array_foreach((json_t *)json_list(facts, "targets"), i, entry)
+        {
                 const json_t *seen = json_map(entry, "facts");
                 if (strcmp(json_text(entry, "target", ""), target) != 0 ||
                     strcmp(json_text(entry, "kind", ""), "pgbouncer") == 0)
@@ -133,30 +135,33 @@ judge_room(const json_t *facts, const struct side *side, const struct policy *po
         }
         double room = most - reserved;
         const char *observed = findings_text(
-                out, "%s opens up to %.0f (%zu pools%s, %.0f instance%s%s); %s takes %.0f (max_connections %.0f less %.0f "
-                     "reserved)",
+                out,
+                "%s opens up to %.0f (%zu pools%s, %.0f instance%s%s); %s takes %.0f (max_connections %.0f less %.0f "
+                "reserved)",
                 side->names, sum.servers, sum.pools, sum.reserves ? " with reserve" : "", sum.instances,
                 sum.instances > 1 ? "s" : "", sum.capped ? ", capped" : "", side->server, room, most, reserved);
         const char *expected = findings_text(out, "at most %.0f", room);
 
         if (sum.servers > room)
-                findings_add(out, &(struct finding){.control = "DBC-4",
-                                                    .resource = resource,
-                                                    .status = STATUS_FAIL,
-                                                    .severity = policy_severity(policy, "DBC-4", false),
-                                                    .observed = observed,
-                                                    .expected = expected,
-                                                    .message = "full pools need more connections than the server takes: "
-                                                               "under load clients get \"too many clients already\"",
-                                                    .remedy = smallest_change(side, &sum, room, reserved, out)});
+                findings_add(out,
+                             &(struct finding){.control = "DBC-4",
+                                               .resource = resource,
+                                               .status = STATUS_FAIL,
+                                               .severity = policy_severity(policy, "DBC-4", false),
+                                               .observed = observed,
+                                               .expected = expected,
+                                               .message = "full pools need more connections than the server takes: "
+                                                          "under load clients get \"too many clients already\"",
+                                               .remedy = smallest_change(side, &sum, room, reserved, out)});
         else
-                findings_pass(out, "DBC-4", &resource, observed, expected,
-                              sum.every_user > room
-                                      ? findings_text(out,
-                                                      "the pools in use fit; if every user that PgBouncer knows used every "
-                                                      "database it would be %.0f",
-                                                      sum.every_user)
-                                      : "all pools fit into the server at once");
+                findings_pass(
+                        out, "DBC-4", &resource, observed, expected,
+                        sum.every_user > room
+                                ? findings_text(out,
+                                                "the pools in use fit; if every user that PgBouncer knows used every "
+                                                "database it would be %.0f",
+                                                sum.every_user)
+                                : "all pools fit into the server at once");
         findings_sample(out, "pool_headroom.servers", side->server, sum.servers);
 }
 
@@ -173,7 +178,8 @@ judge_order(const json_t *facts, const struct side *side, const struct policy *p
         for (size_t i = 0; i < side->count; i++) {
                 size_t k;
                 json_t *instance;
-                json_array_foreach((json_t *)json_list(json_map(side->entries[i], "facts"), "instances"), k, instance) {
+                json_array_foreach((json_t *)json_list(json_map(side->entries[i], "facts"), "instances"), k, instance)
+                {
                         double idle = json_real_or(json_map(instance, "config"), "server_idle_timeout", NAN);
                         if (!isfinite(idle))
                                 continue;
@@ -192,25 +198,26 @@ judge_order(const json_t *facts, const struct side *side, const struct policy *p
                 return;
         }
         duration_format(cut > 0 && cut < 1e12 ? (int64_t)(cut * 1000) : 0, words);
-        const char *observed = findings_text(out, "%s: server_idle_timeout %.0f s; %s: idle_session_timeout %s", side->names,
-                                             never ? 0.0 : longest, side->server, cut > 0 ? words : "off");
+        const char *observed = findings_text(out, "%s: server_idle_timeout %.0f s; %s: idle_session_timeout %s",
+                                             side->names, never ? 0.0 : longest, side->server, cut > 0 ? words : "off");
         const char *expected = "the pooler gives a connection back before the server cuts it";
         if (cut > 0 && (never || longest >= cut))
-                findings_add(out,
-                             &(struct finding){
-                                     .control = "DBC-2",
-                                     .resource = resource,
-                                     .status = STATUS_FAIL,
-                                     .severity = policy_severity(policy, "DBC-2", false),
-                                     .observed = observed,
-                                     .expected = expected,
-                                     .message = "the server cuts idle connections that the pooler still believes in: the "
-                                                "next client to get one sees an error",
-                                     .remedy = findings_text(out,
-                                                             "set server_idle_timeout = %.0f in pgbouncer.ini of %s, or "
-                                                             "ALTER ROLE ... SET idle_session_timeout = 0 for the pooler's "
-                                                             "roles on %s",
-                                                             fmax(floor(cut / 2), 1), side->names, side->server)});
+                findings_add(
+                        out,
+                        &(struct finding){
+                                .control = "DBC-2",
+                                .resource = resource,
+                                .status = STATUS_FAIL,
+                                .severity = policy_severity(policy, "DBC-2", false),
+                                .observed = observed,
+                                .expected = expected,
+                                .message = "the server cuts idle connections that the pooler still believes in: the "
+                                           "next client to get one sees an error",
+                                .remedy = findings_text(out,
+                                                        "set server_idle_timeout = %.0f in pgbouncer.ini of %s, or "
+                                                        "ALTER ROLE ... SET idle_session_timeout = 0 for the pooler's "
+                                                        "roles on %s",
+                                                        fmax(floor(cut / 2), 1), side->names, side->server)});
         else
                 findings_pass(out, "DBC-2", &resource, observed, expected, "the idle timeouts are in the right order");
 }
@@ -223,14 +230,16 @@ headroom_judge(const json_t *facts, const struct policy *policy, const struct hi
         json_t *entry, *other;
 
         (void)history;
-        json_array_foreach((json_t *)targets, i, entry) {
+        json_array_foreach((json_t *)targets, i, entry)
+        {
                 const char *server = server_of(entry);
                 struct side side = {.server = server, .names = ""};
                 bool done = false;
                 poolers += strcmp(json_text(entry, "audit", ""), "pgbouncer") == 0;
                 if (server == NULL)
                         continue;
-                json_array_foreach((json_t *)targets, k, other) {
+                json_array_foreach((json_t *)targets, k, other)
+                {
                         const char *its = server_of(other);
                         if (its == NULL || strcmp(its, server) != 0)
                                 continue;

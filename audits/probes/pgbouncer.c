@@ -3,6 +3,7 @@
 #include "pgbouncer.h"
 
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,7 @@ reason_of(const char *words)
                 {"not allowed", REASON_DENIED},
                 {"admin access needed", REASON_DENIED},
                 {"no password", REASON_DENIED},
+                {"does not exist", REASON_DENIED},
                 {"password", REASON_DENIED},
                 {"certificate", REASON_TLS},
                 {"SSL", REASON_TLS},
@@ -208,22 +210,38 @@ add_instance(struct console *console, const PQconninfoOption *options, const cha
         return 0;
 }
 
-/* One host of the DSN: every address behind it is an instance of its own.  A socket directory is one. */
+static bool
+any_answers(const struct console *console, size_t from)
+{
+        for (size_t i = from; i < console->list.count; i++) {
+                if (console->rows[i]->connection != NULL)
+                        return true;
+        }
+        return false;
+}
+
+/* One host of the DSN: every address behind it is an instance of its own.  A name with addresses of both families has
+ * them for the same poolers: the second family is only for want of an answer from the first, or pools would count
+ * twice. A socket directory is one instance. */
 static int
 add_host(struct console *console, const PQconninfoOption *options, const char *password, const char *host,
          const char *port, const struct session *session, struct error *err)
 {
         struct resolved addresses[INSTANCES_MOST];
         struct deadline deadline = deadline_within(session->deadline, CONNECT_MS);
-        size_t count;
+        size_t count, from = console->list.count;
 
         if (*host == '/' || *host == '@')
                 return add_instance(console, options, password, host, NULL, port, session, err);
         if (resolve_name(host, &deadline, addresses, INSTANCES_MOST, &count, err) != 0)
                 return -1;
-        for (size_t i = 0; i < count; i++) {
-                if (add_instance(console, options, password, host, addresses[i].address, port, session, err) != 0)
-                        return -1;
+        for (int family = 4; family <= 6 && !any_answers(console, from); family += 2) {
+                for (size_t i = 0; i < count; i++) {
+                        if ((strchr(addresses[i].address, ':') != NULL) == (family == 6) &&
+                            add_instance(console, options, password, host, addresses[i].address, port, session, err) !=
+                                    0)
+                                return -1;
+                }
         }
         return 0;
 }
@@ -274,10 +292,8 @@ console_open(struct console *console, const struct session *session, struct erro
         if (secret_read(session->target, "password", &password, err) != 0 ||
             add_hosts(console, options, password, session, err) != 0)
                 return -1;
-        for (size_t i = 0; i < console->list.count; i++) {
-                if (console->rows[i]->connection != NULL)
-                        return 0;
-        }
+        if (any_answers(console, 0))
+                return 0;
         if (console->list.count == 0)
                 return error_set(err, REASON_CONFIGURATION, "dsn: it names no host");
         *err = console->rows[0]->failure;
