@@ -5,9 +5,11 @@
 #include <string.h>
 
 extern const struct target_kind kind_pgbouncer;
+extern const struct target_kind kind_postgres;
 
 const struct target_kind *const target_kinds[] = {
         &kind_pgbouncer,
+        &kind_postgres,
         NULL,
 };
 

@@ -1,0 +1,427 @@
+/* PostgreSQL over libpq, asynchronous: connections, databases, statements under a deadline. */
+
+#include "postgres_client.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "resolve.h"
+#include "scope.h"
+#include "secret.h"
+
+enum { CONNECT_MS = 10000, OPTIONS_MOST = 64 };
+
+static const struct setting volume_settings[] = {
+        {.name = "name", .type = SETTING_TEXT, .required = true, .words = "how reports name it"},
+        {.name = "size", .type = SETTING_SIZE, .words = "size of the volume; what lies on it is added up by the audit"},
+        {.name = "query",
+         .type = SETTING_TEXT,
+         .words = "instead of size: SQL whose first row gives bytes used and bytes in all, in this order"},
+        {.name = "tablespaces",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[\"*\"]",
+         .words = "tablespaces that lie on it"},
+        {.name = "wal", .type = SETTING_BOOLEAN, .fallback = "true", .words = "whether pg_wal lies on it"},
+        {.type = SETTING_END},
+};
+
+static const struct setting settings[] = {
+        {.name = "dsn",
+         .type = SETTING_TEXT,
+         .required = true,
+         .words = "libpq connection string without a password: host=db dbname=app user=rounds sslmode=verify-full"},
+        {.name = "password", .type = SETTING_SECRET, .words = "password of that role"},
+        {.name = "include",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[\"*\"]",
+         .words = "databases that are looked at"},
+        {.name = "exclude",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[rdsadmin, cloudsqladmin, \"azure_*\"]",
+         .words = "databases that are not, whatever include says"},
+        {.name = "statement_timeout",
+         .type = SETTING_DURATION,
+         .fallback = "10s",
+         .words = "longest a statement may take"},
+        {.name = "lock_timeout", .type = SETTING_DURATION, .fallback = "1s", .words = "longest wait for a lock"},
+        {.name = "volumes",
+         .type = SETTING_LIST,
+         .item = SETTING_OBJECT,
+         .fields = volume_settings,
+         .words = "the volumes that the server's data lies on"},
+        {.type = SETTING_END},
+};
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+static void
+options_free(PQconninfoOption **options)
+{
+        PQconninfoFree(*options);
+}
+
+static const char *
+option_value(const PQconninfoOption *options, const char *name)
+{
+        for (; options->keyword != NULL; options++) {
+                if (strcmp(options->keyword, name) == 0)
+                        return options->val;
+        }
+        return NULL;
+}
+
+struct parameters {
+        const char *names[OPTIONS_MOST + 8], *values[OPTIONS_MOST + 8];
+        size_t count;
+};
+
+static void
+parameter(struct parameters *parameters, const char *name, const char *value)
+{
+        if (value == NULL || parameters->count >= OPTIONS_MOST)
+                return;
+        for (size_t i = 0; i < parameters->count; i++) {
+                if (strcmp(parameters->names[i], name) == 0) {
+                        parameters->values[i] = value;
+                        return;
+                }
+        }
+        parameters->names[parameters->count] = name;
+        parameters->values[parameters->count++] = value;
+}
+
+static void
+swallow_notice(void *context, const PGresult *result)
+{
+        (void)context;
+        (void)result;
+}
+
+static int
+connect_wait(PGconn *connection, const struct deadline *deadline, struct error *err)
+{
+        if (PQstatus(connection) == CONNECTION_BAD)
+                return postgres_connection_error(connection, err);
+        PQsetNoticeReceiver(connection, swallow_notice, NULL);
+        for (PostgresPollingStatusType state = PGRES_POLLING_WRITING; state != PGRES_POLLING_OK;) {
+                struct pollfd fd = {.fd = PQsocket(connection),
+                                    .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+                if (deadline_poll(deadline, &fd, 1, err) < 0) {
+                        error_wrap(err, "no connection");
+                        return error_remedy(err, "is the server up, and does a firewall drop packets on the way?");
+                }
+                state = PQconnectPoll(connection);
+                if (state == PGRES_POLLING_FAILED)
+                        return postgres_connection_error(connection, err);
+        }
+        return PQsetnonblocking(connection, 1) != 0 ? postgres_connection_error(connection, err) : 0;
+}
+
+/* "db1,db2" of the DSN as numeric addresses, in pairs that libpq tries in turn; names are resolved here because libpq's
+ * own way would block. */
+static int
+resolve_hosts(const PQconninfoOption *options, const struct deadline *deadline, char *hosts, char *addresses,
+              char *ports, size_t size, struct error *err)
+{
+        const char *given = option_value(options, "host"), *port_list = option_value(options, "port");
+        scoped_string names = strdup(given != NULL && *given != '\0' ? given : "localhost");
+        scoped_string numbers = strdup(port_list != NULL && *port_list != '\0' ? port_list : "5432");
+        char *name, *rest = names, *next = numbers, *port = NULL;
+        size_t at = 0, at_address = 0, at_port = 0, found = 0;
+        struct error last = {0};
+
+        if (names == NULL || numbers == NULL)
+                return error_memory(err, "hosts");
+        while ((name = strsep(&rest, ",")) != NULL) {
+                struct resolved list[8];
+                size_t count;
+                char *own = strsep(&next, ",");
+                port = own != NULL ? own : port;
+                if (resolve_name(name, deadline, list, 8, &count, &last) != 0)
+                        continue;
+                for (size_t i = 0; i < count; i++, found++) {
+                        const char *comma = found > 0 ? "," : "";
+                        at += (size_t)snprintf(hosts + at, size - at, "%s%.200s", comma, name);
+                        at_address += (size_t)snprintf(addresses + at_address, size - at_address, "%s%s", comma,
+                                                       list[i].address);
+                        at_port += (size_t)snprintf(ports + at_port, size - at_port, "%s%.8s", comma, port);
+                        if (size - at < 256 || size - at_address < 256)
+                                return 0;
+                }
+        }
+        if (found == 0)
+                *err = last;
+        return found > 0 ? 0 : -1;
+}
+
+/* What every connection of ours is told first; a pooler in between would refuse these as startup options. */
+static int
+be_courteous(struct postgres *server, PGconn *connection, struct error *err)
+{
+        char sql[400];
+
+        snprintf(sql, sizeof sql,
+                 "SET default_transaction_read_only = on; SET statement_timeout = %" PRId64
+                 "; SET lock_timeout = %" PRId64
+                 "; SET idle_in_transaction_session_timeout = '30s'; SET search_path = pg_catalog, pg_temp; "
+                 "SET client_encoding = 'UTF8'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET timezone = "
+                 "'UTC'; "
+                 "SET extra_float_digits = 1; SET bytea_output = 'hex'",
+                 server->statement_ms, server->lock_ms);
+        return postgres_send(server, connection, sql, NULL, NULL, NULL, err);
+}
+
+static PGconn *
+connection_open(struct postgres *server, const char *database, struct error *err)
+{
+        struct deadline deadline = deadline_within(server->session->deadline, CONNECT_MS);
+        const char *dsn = target_text(server->session->target, "dsn");
+        char hosts[4096] = "", addresses[4096] = "", ports[4096] = "", *complaint = NULL;
+        scoped(options_free) PQconninfoOption *options = PQconninfoParse(dsn != NULL ? dsn : "", &complaint);
+        scoped_secret password = NULL;
+        struct parameters parameters = {.count = 0};
+
+        if (options == NULL) {
+                error_set(err, REASON_CONFIGURATION, "dsn: %.*s",
+                          (int)strcspn(complaint != NULL ? complaint : "", "\n"), complaint != NULL ? complaint : "");
+                PQfreemem(complaint);
+                return NULL;
+        }
+        secret_remember(option_value(options, "password"));
+        if (secret_read(server->session->target, "password", &password, err) != 0)
+                return NULL;
+        const char *host = option_value(options, "host");
+        bool named = option_value(options, "hostaddr") == NULL && (host == NULL || (*host != '/' && *host != '@'));
+        if (named && resolve_hosts(options, &deadline, hosts, addresses, ports, sizeof hosts, err) != 0)
+                return NULL;
+        for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
+                parameter(&parameters, option->keyword, option->val);
+        if (named) {
+                parameter(&parameters, "host", hosts);
+                parameter(&parameters, "hostaddr", addresses);
+                parameter(&parameters, "port", ports);
+        }
+        parameter(&parameters, "dbname", database);
+        parameter(&parameters, "password", password);
+        parameter(&parameters, "application_name", "rounds");
+        parameter(&parameters, "gssencmode", "disable"); /* its negotiation would block */
+        PGconn *connection = PQconnectStartParams(parameters.names, parameters.values, 0);
+        if (connection == NULL) {
+                error_memory(err, "connection");
+        } else if (connect_wait(connection, &deadline, err) != 0 || be_courteous(server, connection, err) != 0) {
+                PQfinish(connection);
+                connection = NULL;
+        }
+        return connection;
+}
+
+static void
+postgres_close(void *object)
+{
+        struct postgres *server = object;
+
+        for (size_t i = 0; i < POSTGRES_CONNECTIONS; i++) {
+                PQfinish(server->open[i].connection);
+                free(server->open[i].database);
+        }
+        for (size_t i = 0; i < server->database_count; i++)
+                free(server->databases[i]);
+        free(server->databases);
+        free(server->home);
+        free(server);
+}
+
+PGconn *
+postgres_connection(struct postgres *server, const char *database, struct error *err)
+{
+        struct postgres_open *slot = &server->open[0];
+
+        if (database == NULL)
+                database = server->home;
+        for (size_t i = 0; i < POSTGRES_CONNECTIONS; i++) {
+                struct postgres_open *open = &server->open[i];
+                if (open->connection != NULL && strcmp(open->database, database) == 0) {
+                        open->used = ++server->uses;
+                        return open->connection;
+                }
+                if (open->used < slot->used)
+                        slot = open;
+        }
+        PGconn *connection = connection_open(server, database, err);
+        if (connection == NULL) {
+                error_wrap(err, "database %s", database);
+                return NULL;
+        }
+        PQfinish(slot->connection);
+        free(slot->database);
+        *slot = (struct postgres_open){.connection = connection, .database = strdup(database), .used = ++server->uses};
+        if (slot->database == NULL) {
+                PQfinish(connection);
+                slot->connection = NULL;
+                error_memory(err, "connection");
+                return NULL;
+        }
+        return connection;
+}
+
+void
+postgres_drop(struct postgres *server, const PGconn *connection)
+{
+        for (size_t i = 0; i < POSTGRES_CONNECTIONS; i++) {
+                struct postgres_open *open = &server->open[i];
+                if (open->connection != connection)
+                        continue;
+                PQfinish(open->connection);
+                free(open->database);
+                *open = (struct postgres_open){0};
+        }
+}
+
+static int
+postgres_open(struct postgres *server, struct error *err)
+{
+        const json_t *own = server->session->target->settings;
+
+        server->statement_ms = json_whole(own, "statement_timeout", 10000);
+        server->lock_ms = json_whole(own, "lock_timeout", 1000);
+        PGconn *connection = connection_open(server, NULL, err);
+        if (connection == NULL)
+                return -1;
+        server->home = strdup(PQdb(connection));
+        server->open[0] = (struct postgres_open){
+                .connection = connection, .database = strdup(PQdb(connection)), .used = ++server->uses};
+        if (server->home == NULL || server->open[0].database == NULL)
+                return error_memory(err, "connection");
+        server->version = PQserverVersion(connection);
+        scoped_json row = NULL;
+        if (postgres_row(server, NULL, "SELECT pg_is_in_recovery() AS replica", &row, err) != 0)
+                return -1;
+        server->replica = json_flag(row, "replica", false);
+        if (server->version < 100000)
+                return error_set(err, REASON_UNSUPPORTED, "PostgreSQL %d is older than 10", server->version);
+        return 0;
+}
+
+struct postgres *
+postgres_session(struct session *session, struct error *err)
+{
+        static const char key;
+        struct postgres *server = session_get(session, &key);
+
+        if (server == NULL) {
+                server = calloc(1, sizeof *server);
+                if (server == NULL || session_put(session, &key, server, postgres_close) != 0) {
+                        error_memory(err, "PostgreSQL");
+                        return NULL;
+                }
+                server->session = session;
+                server->failed = postgres_open(server, &server->failure) != 0;
+        }
+        if (server->failed) {
+                *err = server->failure;
+                return NULL;
+        }
+        return server;
+}
+
+/* --- what it is --------------------------------------------------------------------------------------------------- */
+
+int
+postgres_version(const struct postgres *server)
+{
+        return server->version;
+}
+
+bool
+postgres_is_replica(const struct postgres *server)
+{
+        return server->replica;
+}
+
+const char *
+postgres_home(const struct postgres *server)
+{
+        return server->home;
+}
+
+void
+postgres_patience(struct postgres *server, int64_t timeout_ms)
+{
+        server->patience_ms = timeout_ms;
+}
+
+static bool
+matches(const json_t *globs, const char *name)
+{
+        size_t i;
+        json_t *glob;
+
+        json_array_foreach((json_t *)globs, i, glob)
+        {
+                if (json_is_string(glob) && fnmatch(json_string_value(glob), name, 0) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static int
+keep_database(void *context, json_t *row)
+{
+        struct postgres *server = context;
+        const json_t *include = target_value(server->session->target, "include");
+        const json_t *exclude = target_value(server->session->target, "exclude");
+        const char *name = json_text(row, "datname", "");
+
+        if ((include != NULL && !matches(include, name)) || matches(exclude, name))
+                return 0;
+        char **grown = realloc(server->databases, (server->database_count + 2) * sizeof *grown);
+        if (grown == NULL)
+                return -1;
+        server->databases = grown;
+        grown[server->database_count] = strdup(name);
+        if (grown[server->database_count] == NULL)
+                return -1;
+        grown[++server->database_count] = NULL;
+        return 0;
+}
+
+const char *const *
+postgres_databases(struct postgres *server, struct error *err)
+{
+        static const char sql[] = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate "
+                                  "AND has_database_privilege(datname, 'CONNECT') ORDER BY datname COLLATE \"C\"";
+        static const char *const none[] = {NULL};
+
+        if (!server->listed) {
+                if (postgres_query(server, NULL, sql, NULL, keep_database, server, err) != 0)
+                        return NULL;
+                server->listed = true;
+        }
+        return server->databases != NULL ? (const char *const *)server->databases : none;
+}
+
+static int
+postgres_connect(struct session *session, char *text, size_t size, struct error *err)
+{
+        const struct postgres *server = postgres_session(session, err);
+
+        if (server == NULL)
+                return -1;
+        snprintf(text, size, "PostgreSQL %d.%d, %s", server->version / 10000, server->version % 10000,
+                 server->replica ? "replica" : "primary");
+        return 0;
+}
+
+const struct target_kind kind_postgres = {
+        .name = "postgres",
+        .words = "a PostgreSQL server with all its databases",
+        .settings = settings,
+        .connect = postgres_connect,
+};

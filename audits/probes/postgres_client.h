@@ -1,0 +1,46 @@
+/* What the files of the PostgreSQL probe (postgres*.c) share among themselves; nobody else includes this. */
+#ifndef ROUNDS_POSTGRES_CLIENT_H
+#define ROUNDS_POSTGRES_CLIENT_H
+
+#include <libpq-fe.h>
+
+#include "postgres.h"
+
+/* Databases are visited one after the other, audit by audit: a few stay connected, the longest unused one makes room.
+ */
+enum { POSTGRES_CONNECTIONS = 8 };
+
+struct postgres_open {
+        PGconn *connection;
+        char *database;
+        uint64_t used;
+};
+
+struct postgres {
+        struct session *session; /* borrowed */
+        struct postgres_open open[POSTGRES_CONNECTIONS];
+        uint64_t uses;
+        char *home;
+        char **databases; /* NULL-terminated */
+        size_t database_count;
+        bool listed;
+        int version;
+        bool replica;
+        int64_t statement_ms, lock_ms, patience_ms;
+        bool failed;
+        struct error failure;
+};
+
+/* The connection to a database (NULL: home), opened when there is none. */
+PGconn *postgres_connection(struct postgres *server, const char *database, struct error *err);
+
+/* Closes a connection whose state is not known any more. */
+void postgres_drop(struct postgres *server, const PGconn *connection);
+
+/* One command string, simple protocol without `parameters`; rows go to `visit` (NULL: none are expected). */
+int postgres_send(struct postgres *server, PGconn *connection, const char *sql, const char *const *parameters,
+                  postgres_visit visit, void *context, struct error *err) __attribute__((warn_unused_result));
+
+int postgres_connection_error(const PGconn *connection, struct error *err);
+
+#endif
