@@ -235,8 +235,9 @@ top_level(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-        /* A peer that hangs up is an error of one call, not the end of the program. */
+        /* A peer that hangs up and a file-size limit are errors of one call, not the end of the program. */
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN);
         int status = top_level(argc, argv);
 
         if (fflush(stdout) != 0 || ferror(stdout)) {
