@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+extern const struct audit audit_disk_growth;
 extern const struct audit audit_pgbouncer;
 extern const struct audit audit_pool_headroom;
 
 const struct audit *const audits[] = {
+        &audit_disk_growth,
         &audit_pgbouncer,
         &audit_pool_headroom,
         NULL,

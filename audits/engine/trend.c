@@ -177,8 +177,10 @@ fit(const struct sample *samples, size_t count, const struct trend_question *que
                 out->since_ms = days[from].at_ms;
         }
         if (out->points_used < TREND_LEAST_DAYS || out->days < TREND_LEAST_DAYS) {
-                if (isfinite(out->limit) && out->now >= out->limit)
+                if (isfinite(out->limit) && out->now >= out->limit) {
                         out->verdict = TREND_FULL;
+                        out->full_on_ms = out->full_earliest_ms = out->full_latest_ms = question->now_ms;
+                }
                 return 0;
         }
         if (trend_slope(days + from, n - from, &slope) != 0)
