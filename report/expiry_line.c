@@ -87,8 +87,8 @@ dots(const struct chart *chart, const struct model *model, const double *days, s
 static void
 draw(FILE *stream, struct model *model, const double *days, size_t count)
 {
-        static const double at[] = {0, 7, 30, 60, 90, 120};
-        static const char *const labels[] = {"today", "7 d", "30 d", "60 d", "90 d", "120 d"};
+        static const double at[] = {0, 30, 60, 90, 120};
+        static const char *const labels[] = {"today", "30 d", "60 d", "90 d", "120 d"};
         size_t later = 0, soon = 0, expired = 0, highest = 0, stacked[COLUMNS + 1] = {0};
         char description[200], text[COUNT_TEXT + 16];
 

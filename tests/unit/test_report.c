@@ -1,7 +1,7 @@
 /* Reports: compared whole with accepted ones, the same bytes twice, hostile texts, and files that are whole or
  * untouched.
  *
- * ROUNDS_GOLDEN=accept rewrites the accepted reports (`make golden`); review the difference. */
+ * GOLDEN=accept rewrites the accepted reports (`make golden`); review the difference. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,7 +69,7 @@ file_text(const char *path)
 static void
 compare(struct rounds *rounds, const char *name, const char *const *formats)
 {
-        const char *golden = getenv("ROUNDS_GOLDEN");
+        const char *golden = getenv("GOLDEN");
         struct view *view = opened(rounds);
 
         for (size_t i = 0; formats[i] != NULL; i++) {
