@@ -11,6 +11,8 @@
 #include "promql_parser.h"
 #include "utf8.h"
 
+/* "Binary operator precedence" of the documentation, which does not place the trim operators: they stand with the
+ * comparisons that they are written like. */
 static const struct {
         const char *text;
         int level; /* binds tighter the higher */
