@@ -22,7 +22,7 @@ static const struct {
          "No certificate was seen in this run.",
          {"owner", "subject", "name", "not_after", "expires", "days_left", "issuer", "where", "seen_at", "endpoints",
           "names", "state", "not_before", "key", "signature", "serial"}},
-        {"databases", "No database was seen in this run.", {"name", "database", "size_bytes", "owner"}},
+        {"databases", "No database was seen in this run.", {"database", "name", "bytes", "size_bytes", "owner"}},
 };
 
 struct key {
@@ -72,7 +72,9 @@ key_learn(struct key *key, const json_t *value)
         } else if (json_is_integer(value)) {
                 key->seen_whole = true;
         } else if (json_is_real(value)) {
-                key->seen_real = true;
+                /* Audits give counts as reals, too. */
+                key->seen_real = key->seen_real || json_real_value(value) != floor(json_real_value(value));
+                key->seen_whole = true;
         } else if (json_is_boolean(value)) {
                 key->seen_flag = true;
         } else if (!json_is_null(value)) {
@@ -116,9 +118,9 @@ key_decide(struct key *key)
         } else if (number && ends_with(key->name, "_ms")) {
                 key->cell = CELL_DURATION;
                 unit = 3;
-        } else if (number && ends_with(key->name, "_bytes")) {
+        } else if (number && (ends_with(key->name, "_bytes") || strcmp(key->name, "bytes") == 0)) {
                 key->cell = CELL_BYTES;
-                unit = 6;
+                unit = ends_with(key->name, "_bytes") ? 6 : 0;
         } else if (number && ends_with(key->name, "_percent")) {
                 key->cell = CELL_PERCENT;
                 unit = 8;

@@ -1,25 +1,18 @@
 #!/bin/bash
 # Does our PromQL parser accept and refuse what Prometheus does?  Every expression of the corpus, and thousands of
 # mutations of them, are put before promtool as recording rules; verdicts must agree, but for what only 3.x reads.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-build=${BUILD:-build}
-judge=$build/tests/unit/test_promql
+. "$(dirname "$0")/lib.sh"
+cd "$TOP" || exit 1
+judge=$BUILD/tests/unit/test_promql
 seeds=${SEEDS:-"1 2 3"}
 
+need promtool
+promtool=$(program promtool)
 [ -x "$judge" ] || make "$judge" >/dev/null 2>&1
 [ -x "$judge" ] || { echo "FAIL: $judge cannot be built"; exit 1; }
 
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-
-# promtool as installed, or out of Debian's package, unpacked without installing it.
-promtool=$(command -v promtool || find "$build" -path '*/usr/bin/promtool' -type f 2>/dev/null | head -n 1)
-if [ -z "$promtool" ]; then
-        (cd "$dir" && apt-get download prometheus >/dev/null 2>&1 && dpkg -x prometheus_*.deb unpacked)
-        promtool=$dir/unpacked/usr/bin/promtool
-        [ -x "$promtool" ] || { echo "SKIPPED: no promtool here, and Debian's prometheus package cannot be fetched"; exit 77; }
-fi
+dir=$WORK/promql
+mkdir -p "$dir" || exit 1
 
 # Writes each line of $1 as a recording rule; in single quotes YAML knows one escape alone.
 rules() {
