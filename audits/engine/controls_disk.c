@@ -84,11 +84,6 @@ static const struct setting dsk_6[] = {
          .type = SETTING_PERCENT,
          .fallback = "10",
          .words = "share of rows modified since analyze from which an estimate is withheld"},
-        {.name = "exact",
-         .type = SETTING_BOOLEAN,
-         .fallback = "true",
-         .words = "measure the top candidates with pgstattuple where the extension is there"},
-        {.name = "exact_budget", .type = SETTING_DURATION, .fallback = "30s", .words = "time for exact measurement"},
         {.type = SETTING_END},
 };
 

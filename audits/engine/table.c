@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+extern const struct audit audit_bloat;
 extern const struct audit audit_disk_growth;
 extern const struct audit audit_pgbouncer;
 extern const struct audit audit_pool_headroom;
 
 const struct audit *const audits[] = {
+        &audit_bloat,
         &audit_disk_growth,
         &audit_pgbouncer,
         &audit_pool_headroom,
