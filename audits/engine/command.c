@@ -12,6 +12,7 @@
 extern const struct command command_check;
 extern const struct command command_diff;
 extern const struct command command_explain;
+extern const struct command command_import;
 extern const struct command command_list;
 extern const struct command command_rejudge;
 extern const struct command command_report;
@@ -25,6 +26,7 @@ const struct command *const commands[] = {
         &command_report,
         &command_diff,
         &command_rejudge,
+        &command_import,
         &command_list,
         &command_explain,
         &command_status,
