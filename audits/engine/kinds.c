@@ -4,12 +4,18 @@
 
 #include <string.h>
 
+extern const struct target_kind kind_kubernetes;
 extern const struct target_kind kind_pgbouncer;
 extern const struct target_kind kind_postgres;
+extern const struct target_kind kind_redis;
+extern const struct target_kind kind_s3;
 
 const struct target_kind *const target_kinds[] = {
+        &kind_kubernetes,
         &kind_pgbouncer,
         &kind_postgres,
+        &kind_redis,
+        &kind_s3,
         NULL,
 };
 

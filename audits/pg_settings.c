@@ -1,0 +1,415 @@
+/* Idle transactions: are they cut, for every role in every database, and is one open now?  Controls: DBC-1. */
+
+#include "audit.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "facts.h"
+#include "json.h"
+#include "moment.h"
+#include "postgres.h"
+#include "scope.h"
+
+enum { ROLES_MOST = 5000, SESSIONS_MOST = 5000 };
+
+/* --- what is asked ------------------------------------------------------------------------------------------------ */
+
+/* What a session starts with when nothing else is set: the value at the server, not our session's own. */
+static const char server_sql[] =
+        "SELECT reset_val::bigint AS timeout_ms, source, coalesce(sourcefile, '') AS file,"
+        " (SELECT reset_val::bigint FROM pg_settings WHERE name = 'idle_session_timeout') AS idle_session_ms,"
+        " (SELECT reset_val::bigint FROM pg_settings WHERE name = 'statement_timeout') AS statement_ms"
+        " FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'";
+
+/* Our own session set the parameter: what the server and its overrides say stands in the catalogue and in the file. */
+static const char file_sql[] =
+        "SELECT boot_val::bigint AS boot_ms,"
+        " (SELECT setting FROM pg_file_settings WHERE name = 'idle_in_transaction_session_timeout' AND applied"
+        "  ORDER BY seqno DESC LIMIT 1) AS file_value FROM pg_settings WHERE name = "
+        "'idle_in_transaction_session_timeout'";
+
+/* pg_db_role_setting is readable by everybody; role 0 means every role, database 0 every database. */
+static const char overrides_sql[] =
+        "SELECT coalesce(r.rolname::text, '') AS role, coalesce(d.datname::text, '') AS database,"
+        " split_part(c.value, '=', 2) AS value"
+        " FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) AS c(value)"
+        " LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase"
+        " WHERE lower(split_part(c.value, '=', 1)) = 'idle_in_transaction_session_timeout'"
+        " ORDER BY 1, 2";
+
+static const char roles_sql[] = "SELECT rolname AS name, rolsuper AS superuser FROM pg_roles"
+                                " WHERE rolcanlogin AND rolname !~ '^pg_' ORDER BY rolname COLLATE \"C\"";
+
+/* Whose state is hidden from us (no pg_monitor) has a null state: counted, never taken for fine. */
+static const char sessions_sql[] =
+        "SELECT pid, coalesce(usename::text, '') AS role, coalesce(datname::text, '') AS database,"
+        " coalesce(application_name, '') AS application, state,"
+        " (extract(epoch FROM now() - state_change) * 1000)::bigint AS idle_ms,"
+        " (extract(epoch FROM now() - xact_start) * 1000)::bigint AS transaction_ms,"
+        " backend_xmin IS NOT NULL OR backend_xid IS NOT NULL AS holds_xmin"
+        " FROM pg_stat_activity WHERE backend_type = 'client backend' AND state LIKE 'idle in transaction%'"
+        " ORDER BY transaction_ms DESC NULLS LAST, pid";
+
+static const char hidden_sql[] =
+        "SELECT count(*) AS hidden, format('GRANT pg_monitor TO %I;', current_user) AS remedy FROM pg_stat_activity"
+        " WHERE state IS NULL AND datid IS NOT NULL AND pid <> pg_backend_pid()"
+        " AND NOT pg_has_role(current_user, 'pg_monitor', 'USAGE')";
+
+static int
+gap(json_t *facts, const char *name, struct error *err)
+{
+        if (err->reason == REASON_UNREACHABLE || err->reason == REASON_INTERRUPTED)
+                return -1;
+        return facts_gap(facts, name, "DBC-1", NULL, err) == 0 ? 0 : error_memory(err, name);
+}
+
+static int
+row_part(struct postgres *server, json_t *facts, const char *name, const char *sql, struct error *err)
+{
+        json_t *row = NULL;
+
+        if (postgres_row(server, NULL, sql, &row, err) != 0)
+                return gap(facts, name, err);
+        return json_put(facts, name, row) == 0 ? 0 : error_memory(err, name);
+}
+
+static int
+list_part(struct postgres *server, json_t *facts, const char *name, const char *sql, size_t most, struct error *err)
+{
+        json_t *rows = NULL;
+
+        if (postgres_rows(server, NULL, sql, NULL, most, &rows, err) != 0)
+                return gap(facts, name, err);
+        return json_put(facts, name, rows) == 0 ? 0 : error_memory(err, name);
+}
+
+static int
+pg_settings_collect(struct session *session, json_t *facts, struct error *err)
+{
+        struct postgres *server = postgres_session(session, err);
+        struct error ignored;
+        json_t *file = NULL;
+
+        if (server == NULL || row_part(server, facts, "server", server_sql, err) != 0 ||
+            list_part(server, facts, "overrides", overrides_sql, ROLES_MOST, err) != 0 ||
+            list_part(server, facts, "roles", roles_sql, ROLES_MOST, err) != 0 ||
+            list_part(server, facts, "sessions", sessions_sql, SESSIONS_MOST, err) != 0 ||
+            row_part(server, facts, "hidden", hidden_sql, err) != 0)
+                return -1;
+        /* Readable by superusers only, and a help, not a need: reset_val tells the same for a session without
+         * overrides. */
+        if (postgres_row(server, NULL, file_sql, &file, &ignored) == 0 && json_put(facts, "file", file) != 0)
+                return error_memory(err, "file");
+        const char *const *names = postgres_databases(server, err);
+        json_t *databases = json_array();
+        if (json_put(facts, "databases", databases) != 0)
+                return error_memory(err, "databases");
+        if (names == NULL)
+                return gap(facts, "databases", err);
+        for (; *names != NULL; names++) {
+                if (json_push(databases, json_string(*names)) == NULL)
+                        return error_memory(err, "databases");
+        }
+        return 0;
+}
+
+static int
+pg_settings_check(struct session *session, struct rights *rights, struct error *err)
+{
+        struct postgres *server = postgres_session(session, err);
+        scoped_json row = NULL;
+
+        if (server == NULL || postgres_row(server, NULL, hidden_sql, &row, err) != 0)
+                return -1;
+        rights_add(rights, json_whole(row, "hidden", 0) == 0, "state of every session (role pg_monitor)",
+                   json_text(row, "remedy", ""));
+        return 0;
+}
+
+/* --- what is judged ----------------------------------------------------------------------------------------------- */
+
+/* A timeout as pg_db_role_setting keeps it: "30000", "30s", "5min", "1h"; -1 when it is none. */
+static int64_t
+timeout_parse(const char *text)
+{
+        static const struct {
+                const char *unit;
+                double ms;
+        } units[] = {{"", 1}, {"ms", 1}, {"us", 0.001}, {"s", 1000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}};
+        char *end;
+        double value = strtod(text, &end);
+
+        if (end == text)
+                return -1;
+        end += strspn(end, " ");
+        for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+                if (strcmp(end, units[i].unit) == 0)
+                        return (int64_t)(value * units[i].ms);
+        }
+        return -1;
+}
+
+/* The override for exactly this role and database ("" is every one); -1 when there is none. */
+static int64_t
+override_of(const json_t *overrides, const char *role, const char *database)
+{
+        size_t i;
+        json_t *row;
+
+        json_array_foreach((json_t *)overrides, i, row)
+        {
+                if (strcmp(json_text(row, "role", "?"), role) == 0 &&
+                    strcmp(json_text(row, "database", "?"), database) == 0)
+                        return timeout_parse(json_text(row, "value", ""));
+        }
+        return -1;
+}
+
+/* What a session of `role` in `database` starts with: role in database, then role, then database, then everybody
+ * (documentation of ALTER ROLE), then the server. */
+static int64_t
+effective(const json_t *overrides, const char *role, const char *database, int64_t server_ms, const char **from)
+{
+        const struct {
+                const char *role, *database, *from;
+        } order[] = {{role, database, "role in database"},
+                     {role, "", "role"},
+                     {"", database, "database"},
+                     {"", "", "all roles"}};
+
+        for (size_t i = 0; i < 4; i++) {
+                int64_t set = override_of(overrides, order[i].role, order[i].database);
+                if (set >= 0) {
+                        *from = order[i].from;
+                        return set;
+                }
+        }
+        *from = "server";
+        return server_ms;
+}
+
+static const char *
+shown(struct findings *out, int64_t timeout_ms)
+{
+        char text[DURATION_TEXT];
+
+        if (timeout_ms == 0)
+                return "0 (never)";
+        duration_format(timeout_ms, text);
+        return findings_text(out, "%s", text);
+}
+
+static bool
+exempt(const struct policy *policy, const char *role)
+{
+        size_t i;
+        json_t *glob;
+
+        json_array_foreach((json_t *)policy_value(policy, "DBC-1", "exempt_roles"), i, glob)
+        {
+                if (json_is_string(glob) && fnmatch(json_string_value(glob), role, 0) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static bool
+within(const struct policy *policy, int64_t timeout_ms)
+{
+        return timeout_ms > 0 && timeout_ms <= policy_whole(policy, "DBC-1", "timeout");
+}
+
+static void
+server_judge(const struct policy *policy, int64_t server_ms, struct findings *out)
+{
+        struct resource resource = {.kind = "setting", .name = "idle_in_transaction_session_timeout"};
+        const char *expected = findings_text(out, "more than 0, at most %s",
+                                             shown(out, policy_whole(policy, "DBC-1", "timeout")));
+
+        if (within(policy, server_ms)) {
+                findings_pass(out, "DBC-1", &resource, shown(out, server_ms), expected,
+                              "A transaction that is left open is ended by the server.");
+                return;
+        }
+        findings_add(out,
+                     &(struct finding){
+                             .control = "DBC-1",
+                             .resource = resource,
+                             .status = STATUS_FAIL,
+                             .severity = policy_severity(policy, "DBC-1", false),
+                             .observed = shown(out, server_ms),
+                             .expected = expected,
+                             .message = server_ms == 0
+                                                ? "The server never ends a transaction that is left open: it holds its "
+                                                  "locks, its "
+                                                  "connection and the cleaning of every table."
+                                                : "The server lets transactions stay open longer than they should.",
+                             .remedy = findings_text(out,
+                                                     "ALTER SYSTEM SET idle_in_transaction_session_timeout = '%" PRId64
+                                                     "s'; SELECT pg_reload_conf();",
+                                                     policy_whole(policy, "DBC-1", "timeout") / 1000),
+                             .evidence = "/server",
+                     });
+}
+
+/* A role that an override lets stay open longer than the bound, in one database or in all of them. */
+static void
+role_judge(const json_t *facts, const struct policy *policy, const char *role, int64_t server_ms, struct findings *out)
+{
+        const json_t *overrides = json_list(facts, "overrides");
+        size_t i;
+        json_t *database;
+
+        json_array_foreach((json_t *)json_list(facts, "databases"), i, database)
+        {
+                const char *name = json_string_value(database), *from;
+                if (name == NULL)
+                        continue;
+                int64_t timeout = effective(overrides, role, name, server_ms, &from);
+                /* The server's own value is one finding of its own, not one per role. */
+                if (strcmp(from, "server") == 0 || within(policy, timeout))
+                        continue;
+                bool of_role = strncmp(from, "role", 4) == 0;
+                const char *remedy =
+                        strcmp(from, "role") == 0
+                                ? findings_text(out, "ALTER ROLE \"%s\" RESET idle_in_transaction_session_timeout;",
+                                                role)
+                        : of_role ? findings_text(out,
+                                                  "ALTER ROLE \"%s\" IN DATABASE \"%s\" RESET "
+                                                  "idle_in_transaction_session_timeout;",
+                                                  role, name)
+                        : strcmp(from, "database") == 0
+                                ? findings_text(out, "ALTER DATABASE \"%s\" RESET idle_in_transaction_session_timeout;",
+                                                name)
+                                : "ALTER ROLE ALL RESET idle_in_transaction_session_timeout;";
+                findings_add(
+                        out,
+                        &(struct finding){
+                                .control = "DBC-1",
+                                .resource = {.kind = "role", .namespace_ = name, .name = role},
+                                .status = STATUS_FAIL,
+                                .severity = policy_severity(policy, "DBC-1", false),
+                                .observed = findings_text(out, "%s, set for the %s", shown(out, timeout), from),
+                                .expected = findings_text(out, "more than 0, at most %s",
+                                                          shown(out, policy_whole(policy, "DBC-1", "timeout"))),
+                                .message =
+                                        "An override takes this role out of the server's bound on open transactions.",
+                                .remedy = remedy,
+                                .evidence = "/overrides",
+                        });
+        }
+}
+
+static void
+roles_judge(const json_t *facts, const struct policy *policy, int64_t server_ms, struct findings *out)
+{
+        const json_t *roles = json_list(facts, "roles"), *databases = json_list(facts, "databases");
+        size_t before = out->count, i;
+        json_t *role;
+
+        if (roles == NULL || databases == NULL || json_list(facts, "overrides") == NULL)
+                return; /* gaps tell */
+        json_array_foreach((json_t *)roles, i, role)
+        {
+                const char *name = json_text(role, "name", NULL);
+                if (name != NULL && !exempt(policy, name))
+                        role_judge(facts, policy, name, server_ms, out);
+        }
+        if (json_array_size(roles) == 0 || json_array_size(databases) == 0) {
+                findings_error(out, "DBC-1", &(struct resource){.kind = "roles", .name = "overrides"},
+                               REASON_TOO_LITTLE_DATA, "No role that can log in, or no database, was seen.", NULL);
+        } else if (out->count == before) {
+                findings_pass(out, "DBC-1", &(struct resource){.kind = "roles", .name = "overrides"},
+                              findings_text(out, "%zu roles in %zu databases, %zu overrides", json_array_size(roles),
+                                            json_array_size(databases), json_array_size(json_list(facts, "overrides"))),
+                              "no override beyond the bound",
+                              "No override lets a role keep transactions open for longer.");
+        }
+}
+
+static void
+sessions_judge(const json_t *facts, const struct policy *policy, struct findings *out)
+{
+        int64_t bound = policy_whole(policy, "DBC-1", "idle"),
+                hidden = json_whole(json_map(facts, "hidden"), "hidden", -1);
+        struct resource all = {.kind = "sessions", .name = "idle in transaction"};
+        size_t i, over = 0;
+        json_t *session;
+
+        if (json_list(facts, "sessions") == NULL)
+                return;
+        json_array_foreach((json_t *)json_list(facts, "sessions"), i, session)
+        {
+                int64_t idle = json_whole(session, "idle_ms", -1);
+                const char *role = json_text(session, "role", "?"), *database = json_text(session, "database", "?");
+                if (idle <= bound)
+                        continue;
+                over++;
+                /* The process id changes with every session: identity is who leaves it open, from where. */
+                findings_add(out,
+                             &(struct finding){
+                                     .control = "DBC-1",
+                                     .resource = {.kind = "session",
+                                                  .namespace_ = database,
+                                                  .name = findings_text(out, "%s/%s", role,
+                                                                        json_text(session, "application", ""))},
+                                     .status = STATUS_FAIL,
+                                     .severity = policy_severity(policy, "DBC-1", false),
+                                     .observed = findings_text(
+                                             out, "idle in transaction for %s (pid %" PRId64 ")%s", shown(out, idle),
+                                             json_whole(session, "pid", 0),
+                                             json_flag(session, "holds_xmin", false) ? ", and holds back vacuum" : ""),
+                                     .expected = findings_text(out, "at most %s", shown(out, bound)),
+                                     .message = "A session sits in an open transaction and does nothing.",
+                                     .remedy = findings_text(out,
+                                                             "Mend the application; to end it now: SELECT "
+                                                             "pg_terminate_backend(%" PRId64 ");",
+                                                             json_whole(session, "pid", 0)),
+                                     .evidence = findings_text(out, "/sessions/%zu", i),
+                             });
+        }
+        findings_sample(out, "pg_settings.idle_in_transaction", "",
+                        (double)json_array_size(json_list(facts, "sessions")));
+        if (hidden > 0)
+                findings_error(out, "DBC-1", &all, REASON_DENIED,
+                               findings_text(out, "The state of %" PRId64 " sessions is hidden from the role.", hidden),
+                               json_text(json_map(facts, "hidden"), "remedy", "GRANT pg_monitor TO rounds;"));
+        else if (over == 0)
+                findings_pass(out, "DBC-1", &all,
+                              findings_text(out, "%zu idle in transaction, none for longer than %s",
+                                            json_array_size(json_list(facts, "sessions")), shown(out, bound)),
+                              findings_text(out, "none for longer than %s", shown(out, bound)),
+                              "No session sits in an open transaction for long.");
+}
+
+static void
+pg_settings_judge(const json_t *facts, const struct policy *policy, const struct history *history, struct findings *out)
+{
+        int64_t server_ms = json_whole(json_map(facts, "server"), "timeout_ms", -1);
+
+        (void)history;
+        if (server_ms >= 0) {
+                server_judge(policy, server_ms, out);
+                roles_judge(facts, policy, server_ms, out);
+        } else if (!facts_lacks(facts, "server")) {
+                findings_error(out, "DBC-1",
+                               &(struct resource){.kind = "setting", .name = "idle_in_transaction_session_timeout"},
+                               REASON_TOO_LITTLE_DATA, "The server's timeout is not in the facts.", NULL);
+        }
+        sessions_judge(facts, policy, out);
+}
+
+const struct audit audit_pg_settings = {
+        .name = "pg_settings",
+        .summary = "idle transactions: timeouts with every override, and sessions that sit in one",
+        .looks_at = {"postgres"},
+        .controls = {"DBC-1"},
+        .needs = "GRANT pg_monitor TO rounds;",
+        .collect = pg_settings_collect,
+        .judge = pg_settings_judge,
+        .check = pg_settings_check,
+};
