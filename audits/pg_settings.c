@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "buffer.h"
 #include "facts.h"
 #include "json.h"
 #include "moment.h"
@@ -153,43 +154,34 @@ timeout_parse(const char *text)
         return -1;
 }
 
-/* The override for exactly this role and database ("" is every one); -1 when there is none. */
+/* What a session starts with that no role's and no database's override touches: ALTER ROLE ALL, else the server. */
 static int64_t
-override_of(const json_t *overrides, const char *role, const char *database)
+timeout_of_everybody(const json_t *facts, int64_t server_ms)
 {
         size_t i;
         json_t *row;
 
-        json_array_foreach((json_t *)overrides, i, row)
+        json_array_foreach((json_t *)json_list(facts, "overrides"), i, row)
         {
-                if (strcmp(json_text(row, "role", "?"), role) == 0 &&
-                    strcmp(json_text(row, "database", "?"), database) == 0)
-                        return timeout_parse(json_text(row, "value", ""));
-        }
-        return -1;
-}
-
-/* What a session of `role` in `database` starts with: role in database, then role, then database, then everybody
- * (documentation of ALTER ROLE), then the server. */
-static int64_t
-effective(const json_t *overrides, const char *role, const char *database, int64_t server_ms, const char **from)
-{
-        const struct {
-                const char *role, *database, *from;
-        } order[] = {{role, database, "role in database"},
-                     {role, "", "role"},
-                     {"", database, "database"},
-                     {"", "", "all roles"}};
-
-        for (size_t i = 0; i < 4; i++) {
-                int64_t set = override_of(overrides, order[i].role, order[i].database);
-                if (set >= 0) {
-                        *from = order[i].from;
-                        return set;
+                if (*json_text(row, "role", "?") == '\0' && *json_text(row, "database", "?") == '\0') {
+                        int64_t set = timeout_parse(json_text(row, "value", ""));
+                        return set >= 0 ? set : server_ms;
                 }
         }
-        *from = "server";
         return server_ms;
+}
+
+/* A name as SQL wants it: "odd ""name""". */
+static const char *
+identifier(struct findings *out, const char *name)
+{
+        scoped_buffer quoted = BUFFER_INIT(4096);
+
+        buffer_char(&quoted, '"');
+        for (; *name != '\0'; name++)
+                buffer_text(&quoted, *name == '"' ? "\"\"" : (const char[]){*name, '\0'});
+        buffer_char(&quoted, '"');
+        return findings_text(out, "%s", quoted.failed ? "\"...\"" : quoted.data);
 }
 
 static const char *
@@ -256,79 +248,89 @@ server_judge(const struct policy *policy, int64_t server_ms, struct findings *ou
                      });
 }
 
-/* A role that an override lets stay open longer than the bound, in one database or in all of them. */
-static void
-role_judge(const json_t *facts, const struct policy *policy, const char *role, int64_t server_ms, struct findings *out)
+/* Only roles that can log in matter; "" is every role. */
+static bool
+logs_in(const json_t *roles, const char *name)
 {
-        const json_t *overrides = json_list(facts, "overrides");
         size_t i;
-        json_t *database;
+        json_t *role;
 
-        json_array_foreach((json_t *)json_list(facts, "databases"), i, database)
+        if (*name == '\0')
+                return true;
+        json_array_foreach((json_t *)roles, i, role)
         {
-                const char *name = json_string_value(database), *from;
-                if (name == NULL)
-                        continue;
-                int64_t timeout = effective(overrides, role, name, server_ms, &from);
-                /* The server's own value is one finding of its own, not one per role. */
-                if (strcmp(from, "server") == 0 || within(policy, timeout))
-                        continue;
-                bool of_role = strncmp(from, "role", 4) == 0;
-                const char *remedy =
-                        strcmp(from, "role") == 0
-                                ? findings_text(out, "ALTER ROLE \"%s\" RESET idle_in_transaction_session_timeout;",
-                                                role)
-                        : of_role ? findings_text(out,
-                                                  "ALTER ROLE \"%s\" IN DATABASE \"%s\" RESET "
-                                                  "idle_in_transaction_session_timeout;",
-                                                  role, name)
-                        : strcmp(from, "database") == 0
-                                ? findings_text(out, "ALTER DATABASE \"%s\" RESET idle_in_transaction_session_timeout;",
-                                                name)
-                                : "ALTER ROLE ALL RESET idle_in_transaction_session_timeout;";
-                findings_add(
-                        out,
-                        &(struct finding){
-                                .control = "DBC-1",
-                                .resource = {.kind = "role", .namespace_ = name, .name = role},
-                                .status = STATUS_FAIL,
-                                .severity = policy_severity(policy, "DBC-1", false),
-                                .observed = findings_text(out, "%s, set for the %s", shown(out, timeout), from),
-                                .expected = findings_text(out, "more than 0, at most %s",
-                                                          shown(out, policy_whole(policy, "DBC-1", "timeout"))),
-                                .message =
-                                        "An override takes this role out of the server's bound on open transactions.",
-                                .remedy = remedy,
-                                .evidence = "/overrides",
-                        });
+                if (strcmp(json_text(role, "name", ""), name) == 0)
+                        return true;
         }
+        return false;
+}
+
+/* One override beyond the bound: of a role, of a database, or of a role in a database. */
+static void
+override_judge(const struct policy *policy, const json_t *row, size_t index, struct findings *out)
+{
+        const char *role = json_text(row, "role", ""), *database = json_text(row, "database", "");
+        int64_t timeout = timeout_parse(json_text(row, "value", ""));
+        struct resource resource = {.kind = *role != '\0' ? "role" : "database",
+                                    .namespace_ = *role != '\0' && *database != '\0' ? database : NULL,
+                                    .name = *role != '\0' ? role : database};
+        const char *who = *role != '\0' ? findings_text(out, "ROLE %s", identifier(out, role))
+                                        : findings_text(out, "DATABASE %s", identifier(out, database));
+        const char *where = resource.namespace_ != NULL
+                                    ? findings_text(out, " IN DATABASE %s", identifier(out, database))
+                                    : "";
+
+        findings_add(out, &(struct finding){
+                                  .control = "DBC-1",
+                                  .resource = resource,
+                                  .status = STATUS_FAIL,
+                                  .severity = policy_severity(policy, "DBC-1", false),
+                                  .observed = timeout >= 0 ? findings_text(out, "%s, set by ALTER %s%s",
+                                                                           shown(out, timeout), who, where)
+                                                           : findings_text(out, "\"%s\", which is no timeout",
+                                                                           json_text(row, "value", "")),
+                                  .expected = findings_text(out, "more than 0, at most %s",
+                                                            shown(out, policy_whole(policy, "DBC-1", "timeout"))),
+                                  .message = "An override takes these sessions out of the bound on open transactions.",
+                                  .remedy = findings_text(out, "ALTER %s%s RESET idle_in_transaction_session_timeout;",
+                                                          who, where),
+                                  .evidence = findings_text(out, "/overrides/%zu", index),
+                          });
 }
 
 static void
-roles_judge(const json_t *facts, const struct policy *policy, int64_t server_ms, struct findings *out)
+overrides_judge(const json_t *facts, const struct policy *policy, struct findings *out)
 {
         const json_t *roles = json_list(facts, "roles"), *databases = json_list(facts, "databases");
+        const json_t *overrides = json_list(facts, "overrides");
+        struct resource all = {.kind = "roles", .name = "overrides"};
         size_t before = out->count, i;
-        json_t *role;
+        json_t *row;
 
-        if (roles == NULL || databases == NULL || json_list(facts, "overrides") == NULL)
-                return; /* gaps tell */
-        json_array_foreach((json_t *)roles, i, role)
-        {
-                const char *name = json_text(role, "name", NULL);
-                if (name != NULL && !exempt(policy, name))
-                        role_judge(facts, policy, name, server_ms, out);
+        if (roles == NULL || databases == NULL || overrides == NULL) {
+                if (!facts_lacks(facts, "roles") && !facts_lacks(facts, "databases") &&
+                    !facts_lacks(facts, "overrides"))
+                        findings_error(out, "DBC-1", &all, REASON_TOO_LITTLE_DATA,
+                                       "Roles, databases or overrides are not in the facts.", NULL);
+                return;
         }
-        if (json_array_size(roles) == 0 || json_array_size(databases) == 0) {
-                findings_error(out, "DBC-1", &(struct resource){.kind = "roles", .name = "overrides"},
-                               REASON_TOO_LITTLE_DATA, "No role that can log in, or no database, was seen.", NULL);
-        } else if (out->count == before) {
-                findings_pass(out, "DBC-1", &(struct resource){.kind = "roles", .name = "overrides"},
+        json_array_foreach((json_t *)overrides, i, row)
+        {
+                const char *role = json_text(row, "role", ""), *database = json_text(row, "database", "");
+                bool everybody = *role == '\0' && *database == '\0'; /* judged as the server's own value */
+                if (!everybody && logs_in(roles, role) && !exempt(policy, role) &&
+                    !within(policy, timeout_parse(json_text(row, "value", ""))))
+                        override_judge(policy, row, i, out);
+        }
+        if (json_array_size(roles) == 0 || json_array_size(databases) == 0)
+                findings_error(out, "DBC-1", &all, REASON_TOO_LITTLE_DATA,
+                               "No role that can log in, or no database, was seen.", NULL);
+        else if (out->count == before)
+                findings_pass(out, "DBC-1", &all,
                               findings_text(out, "%zu roles in %zu databases, %zu overrides", json_array_size(roles),
-                                            json_array_size(databases), json_array_size(json_list(facts, "overrides"))),
+                                            json_array_size(databases), json_array_size(overrides)),
                               "no override beyond the bound",
                               "No override lets a role keep transactions open for longer.");
-        }
 }
 
 static void
@@ -393,13 +395,13 @@ pg_settings_judge(const json_t *facts, const struct policy *policy, const struct
 
         (void)history;
         if (server_ms >= 0) {
-                server_judge(policy, server_ms, out);
-                roles_judge(facts, policy, server_ms, out);
+                server_judge(policy, timeout_of_everybody(facts, server_ms), out);
         } else if (!facts_lacks(facts, "server")) {
                 findings_error(out, "DBC-1",
                                &(struct resource){.kind = "setting", .name = "idle_in_transaction_session_timeout"},
                                REASON_TOO_LITTLE_DATA, "The server's timeout is not in the facts.", NULL);
         }
+        overrides_judge(facts, policy, out);
         sessions_judge(facts, policy, out);
 }
 
