@@ -101,4 +101,7 @@ struct mustache_value model_first(struct model *model);
 /* Certificates on a time line, as SVG; "" when there are none. */
 const char *model_expiry_line(struct model *model);
 
+/* Projections with a trend as plots, as SVG, those that fill first; "" when there are none. */
+const char *model_projection_plots(struct model *model);
+
 #endif

@@ -308,7 +308,20 @@ inventory_chart(struct model *model, const struct mustache_value *self, struct m
 {
         const struct view_inventory *inventory = self->at;
 
-        *found = model_markup(model, strcmp(inventory->kind, "certificates") == 0 ? model_expiry_line(model) : "");
+        *found = model_markup(model, strcmp(inventory->kind, "certificates") == 0  ? model_expiry_line(model)
+                                     : strcmp(inventory->kind, "projections") == 0 ? model_projection_plots(model)
+                                                                                   : "");
+        return true;
+}
+
+static bool
+inventory_chart_words(struct model *model, const struct mustache_value *self, struct mustache_value *found)
+{
+        const struct view_inventory *inventory = self->at;
+
+        *found = model_text(model, strcmp(inventory->kind, "certificates") == 0
+                                           ? "Each dot is a certificate on the day it expires."
+                                           : "What fills first: daily maxima, the trend, and its 95 % range.");
         return true;
 }
 
@@ -331,6 +344,7 @@ static const struct field inventory_fields[] = {
         {"tail_count", FIELD_MADE, .make = inventory_tail_count},
         {"rest", FIELD_MADE, .make = inventory_rest},
         {"chart", FIELD_MADE, .make = inventory_chart},
+        {"chart_words", FIELD_MADE, .make = inventory_chart_words},
         {"more_columns", FIELD_MADE, .make = inventory_more_columns},
         {0},
 };
