@@ -23,7 +23,11 @@ enum { ROLES_MOST = 5000, SESSIONS_MOST = 5000 };
 static const char server_sql[] =
         "SELECT reset_val::bigint AS timeout_ms, source, coalesce(sourcefile, '') AS file,"
         " (SELECT reset_val::bigint FROM pg_settings WHERE name = 'idle_session_timeout') AS idle_session_ms,"
-        " (SELECT reset_val::bigint FROM pg_settings WHERE name = 'statement_timeout') AS statement_ms"
+        " (SELECT reset_val::bigint FROM pg_settings WHERE name = 'statement_timeout') AS statement_ms,"
+        " (SELECT reset_val::bigint FROM pg_settings WHERE name = 'max_connections') AS max_connections,"
+        " (SELECT reset_val::bigint FROM pg_settings WHERE name = 'superuser_reserved_connections')"
+        " AS superuser_reserved_connections,"
+        " (SELECT reset_val::bigint FROM pg_settings WHERE name = 'reserved_connections') AS reserved_connections"
         " FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'";
 
 /* Our own session set the parameter: what the server and its overrides say stands in the catalogue and in the file. */

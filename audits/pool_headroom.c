@@ -10,8 +10,7 @@
 #include "moment.h"
 #include "pool_sum.h"
 
-/* A server parameter from the facts of whatever audit of `target` read it, as a number in the server's own unit: under
- * "settings" or at the top, as a number, as text, or as an object with "setting" or "value".  NAN: nobody read it. */
+/* A value as a number, as text, or as an object with "setting" or "value". */
 static double
 number_of(const json_t *value)
 {
@@ -28,6 +27,8 @@ number_of(const json_t *value)
         return *end == '\0' ? number : NAN;
 }
 
+/* A server parameter from the facts of whatever audit of `target` read it, in the server's own unit.  NAN: nobody did.
+ */
 static double
 server_setting(const json_t *facts, const char *target, const char *name)
 {
@@ -40,11 +41,12 @@ server_setting(const json_t *facts, const char *target, const char *name)
                 if (strcmp(json_text(entry, "target", ""), target) != 0 ||
                     strcmp(json_text(entry, "kind", ""), "pgbouncer") == 0)
                         continue;
-                double number = number_of(json_at(seen, "settings", name, NULL));
-                if (!isfinite(number))
-                        number = number_of(json_object_get(seen, name));
-                if (isfinite(number))
-                        return number;
+                static const char *const parts[] = {"settings", "server"};
+                for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+                        double number = number_of(json_at(seen, parts[k], name, NULL));
+                        if (isfinite(number))
+                                return number;
+                }
         }
         return NAN;
 }
@@ -170,7 +172,7 @@ static void
 judge_order(const json_t *facts, const struct side *side, const struct policy *policy, struct findings *out)
 {
         struct resource resource = {.kind = "timeouts", .name = side->server};
-        double cut = server_setting(facts, side->server, "idle_session_timeout") / 1000; /* since 14; stored in ms */
+        double cut = server_setting(facts, side->server, "idle_session_ms") / 1000; /* since 14 */
         double longest = 0;
         bool never = false, seen = false;
         char words[DURATION_TEXT];
