@@ -60,7 +60,12 @@ $(LIBRARY): $(filter-out $(MAIN),$(OBJECTS))
 	@echo "  AR    $@"
 	@ar rcs $@ $^
 
-$(BUILD)/%.o: %.c
+# What the objects were compiled with: other flags in the same folder mean compiling anew.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(subst ','"'"',$(FLAGS))' | cmp -s - $@ || echo '$(CC) $(subst ','"'"',$(FLAGS))' > $@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	@$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
@@ -178,4 +183,5 @@ clean:
 -include $(OBJECTS:.o=.d) $(UNIT_BIN:%=%.d) $(TOOLS_BIN:%=%.d) $(SUPPORT:.o=.d)
 .PHONY: all unit unit-binaries tools test-binaries deps check demo demo-again asan ubsan lint format golden coverage fuzz fuzzers \
         bench install uninstall clean
+FORCE:
 .SECONDARY:

@@ -24,7 +24,7 @@ int buffer_add(struct buffer *buffer, const void *bytes, size_t length);
 int buffer_text(struct buffer *buffer, const char *text);
 int buffer_char(struct buffer *buffer, char c);
 int buffer_format(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int buffer_vformat(struct buffer *buffer, const char *format, va_list list);
+int buffer_vformat(struct buffer *buffer, const char *format, va_list list) __attribute__((format(printf, 2, 0)));
 
 /* Room for at least `length` more bytes at data + length; NULL when capped. */
 char *buffer_room(struct buffer *buffer, size_t length);

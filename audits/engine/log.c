@@ -14,6 +14,9 @@ log_set_level(enum log_level level)
         atomic_store(&shown, (int)level);
 }
 
+static void line(enum log_level level, const char *word, const char *format, va_list list)
+        __attribute__((format(printf, 3, 0)));
+
 static void
 line(enum log_level level, const char *word, const char *format, va_list list)
 {
