@@ -13,8 +13,10 @@ sql 'ALTER ROLE app IN DATABASE "odd ""name"" =1" SET idle_in_transaction_sessio
 sql "SELECT pg_create_physical_replication_slot('forgotten', true)" >/dev/null
 sql "CREATE TABLE t (x text); INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 30000); SELECT pg_switch_wal()" >/dev/null
 # A session that sits in a transaction.
-(echo "BEGIN; SELECT 1;"; sleep 60) | "$(program psql)" -X -q -h 127.0.0.1 -p "$PG_PORT" -U app -d postgres >/dev/null 2>&1 &
-PIDS+=($!)
+mkfifo "$WORK/session"
+start "$(program psql)" -X -q -h 127.0.0.1 -p "$PG_PORT" -U app -d postgres -f "$WORK/session"
+exec 9>"$WORK/session"
+echo "BEGIN; SELECT 1;" >&9
 sleep 1.5
 
 config() { # config USER
