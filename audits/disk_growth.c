@@ -34,13 +34,14 @@ static const char wal_sql[] = "SELECT coalesce(sum(size), 0)::bigint AS bytes FR
 static const char temp_sql[] = "SELECT coalesce(sum(t.size), 0)::bigint AS bytes FROM pg_tablespace s, "
                                "pg_ls_tmpdir(s.oid) t WHERE s.spcname <> 'pg_global'";
 
-/* Candidates by relpages, which cost nothing to read; only those are measured on disk.  Partitions count for their
- * root: one that is past its month grows no more, the whole does.  (pg_partition_root: since 12.) */
+/* Candidates by relpages, which cost nothing to read (0 says that no vacuum has counted yet: those are looked at); only
+ * the largest are measured with indexes and TOAST.  Partitions count for their root: one that is past its month grows
+ * no more, the whole does.  (pg_partition_root: since 12.) */
 static const char tables_sql[] =
         "WITH pages AS (SELECT CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid ELSE c.oid END AS root, "
-        "c.oid, "
-        "c.relpages + coalesce((SELECT t.relpages FROM pg_class t WHERE t.oid = c.reltoastrelid), 0) AS pages "
-        "FROM pg_class c WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'), "
+        "c.oid, CASE WHEN c.relpages > 0 THEN c.relpages ELSE pg_relation_size(c.oid) / 8192 END "
+        "+ coalesce((SELECT t.relpages FROM pg_class t WHERE t.oid = c.reltoastrelid), 0) AS pages "
+        "FROM pg_class c WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384), "
         "largest AS (SELECT root FROM pages GROUP BY root ORDER BY sum(pages) DESC, root LIMIT 50) "
         "SELECT n.nspname AS schema, c.relname AS name, sum(pg_total_relation_size(p.oid))::bigint AS bytes, "
         "count(*) AS parts FROM largest l JOIN pages p USING (root) JOIN pg_class c ON c.oid = l.root "
