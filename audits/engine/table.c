@@ -10,16 +10,14 @@ extern const struct audit audit_disk_growth;
 extern const struct audit audit_pg_settings;
 extern const struct audit audit_pgbouncer;
 extern const struct audit audit_pool_headroom;
+extern const struct audit audit_redis_keys;
+extern const struct audit audit_redis_memory;
 extern const struct audit audit_wal;
 
 const struct audit *const audits[] = {
-        &audit_bloat,
-        &audit_disk_growth,
-        &audit_pg_settings,
-        &audit_pgbouncer,
-        &audit_pool_headroom,
-        &audit_wal,
-        NULL,
+        &audit_bloat,        &audit_disk_growth,   &audit_pg_settings,
+        &audit_pgbouncer,    &audit_pool_headroom, &audit_redis_keys,
+        &audit_redis_memory, &audit_wal,           NULL,
 };
 
 const struct audit *
