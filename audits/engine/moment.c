@@ -120,7 +120,8 @@ duration_format(int64_t duration_ms, char text[DURATION_TEXT])
                 int64_t both_below; /* the next smaller unit is shown below this many */
         } units[] = {{DAY_MS, "d", 3}, {HOUR_MS, "h", 10}, {MINUTE_MS, "min", 5}, {SECOND_MS, "s", 0}, {1, "ms", 0}};
         const char *sign = duration_ms < 0 ? "-" : "";
-        int64_t left = duration_ms < 0 ? -duration_ms : duration_ms;
+        /* The least number has no opposite. */
+        int64_t left = duration_ms == INT64_MIN ? INT64_MAX : duration_ms < 0 ? -duration_ms : duration_ms;
         size_t i = 0;
 
         if (left == 0) {
