@@ -261,7 +261,8 @@ evicted_judge(const struct judge *j, const json_t *server, const char *address, 
                 return;
         double since = last == NULL || last->value > now ? now : now - last->value;
         char uptime[DURATION_TEXT];
-        duration_format((int64_t)json_real_or(server, "uptime_s", 0) * 1000, uptime);
+        /* Bounded, since what a server says may be anything. */
+        duration_format((int64_t)fmax(0, fmin(json_real_or(server, "uptime_s", 0), 1e10)) * 1000, uptime);
         const char *observed = last == NULL || last->value > now
                                        ? findings_text(out, "%.0f keys evicted since the server started %s ago", since,
                                                        uptime)

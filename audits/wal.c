@@ -298,7 +298,9 @@ archiver_judge(const struct judge *judge)
                 finding.remedy = "Set archive_command (or archive_library), or archive_mode = off and restart.";
         } else if (failed_ms > 0 && failed_ms > archived_ms) {
                 char text[DURATION_TEXT];
-                duration_format(json_whole(archiver, "now_ms", failed_ms) - failed_ms, text);
+                /* As doubles: facts of any shape must not overflow. */
+                double ago = json_real_or(archiver, "now_ms", (double)failed_ms) - (double)failed_ms;
+                duration_format((int64_t)fmax(0, fmin(ago, 1e15)), text);
                 finding.observed = findings_text(
                         out, "failing, last %s ago on %s, %.0f failures%s", text,
                         json_text(archiver, "last_failed_wal", "?"), failed,

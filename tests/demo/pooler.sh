@@ -3,7 +3,7 @@
 
 demo_pooler() {
         local port
-        port=$(free_port)
+        port=$(demo_port pooler)
         cat >"$WORK/pgbouncer.ini" <<I
 [databases]
 kaireon = host=127.0.0.1 port=${PG_PORT:-5432} dbname=kaireon pool_size=80

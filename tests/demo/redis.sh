@@ -3,7 +3,7 @@
 
 demo_redis() {
         local port i
-        port=$(free_port)
+        port=$(demo_port redis)
         start "$(program redis-server)" --port "$port" --save "" --dir "$WORK" --maxmemory 64mb --maxmemory-policy allkeys-lru
         wait_port "$port" 10 || return 1
         {
