@@ -2,18 +2,18 @@
 
 #include "pgbouncer.h"
 
-#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
+#include "libpq_client.h"
 #include "resolve.h"
 #include "scope.h"
 #include "secret.h"
 
-enum { INSTANCES_MOST = 64, ROWS_MOST = 10000, OPTIONS_MOST = 64, CONNECT_MS = 10000, SHOW_MS = 10000 };
+enum { INSTANCES_MOST = 64, ROWS_MOST = 10000, CONNECT_MS = 10000, SHOW_MS = 10000 };
 
 static const struct setting settings[] = {
         {.name = "dsn",
@@ -58,13 +58,6 @@ console_close(void *object)
                 free(console->rows[i]);
         }
         free(console);
-}
-
-static void
-swallow_notice(void *context, const PGresult *result)
-{
-        (void)context;
-        (void)result;
 }
 
 /* Why a connection or a command failed, from the words: the console sends no SQLSTATE that tells much. */
@@ -118,76 +111,27 @@ connection_error(const PGconn *connection, struct error *err)
         }
 }
 
-static int
-connect_wait(PGconn *connection, const struct deadline *deadline, struct error *err)
-{
-        if (PQstatus(connection) == CONNECTION_BAD)
-                return connection_error(connection, err);
-        PQsetNoticeReceiver(connection, swallow_notice, NULL);
-        for (PostgresPollingStatusType state = PGRES_POLLING_WRITING; state != PGRES_POLLING_OK;) {
-                struct pollfd fd = {.fd = PQsocket(connection),
-                                    .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT};
-                if (deadline_poll(deadline, &fd, 1, err) < 0)
-                        return error_wrap(err, "no connection");
-                state = PQconnectPoll(connection);
-                if (state == PGRES_POLLING_FAILED)
-                        return connection_error(connection, err);
-        }
-        return PQsetnonblocking(connection, 1) != 0 ? connection_error(connection, err) : 0;
-}
-
-/* The DSN's options with ours laid over them.  The arrays borrow from `options` and the arguments. */
-struct parameters {
-        const char *names[OPTIONS_MOST + 8], *values[OPTIONS_MOST + 8];
-        size_t count;
-};
-
-static void
-parameter(struct parameters *parameters, const char *name, const char *value)
-{
-        if (value == NULL || parameters->count >= OPTIONS_MOST)
-                return;
-        for (size_t i = 0; i < parameters->count; i++) {
-                if (strcmp(parameters->names[i], name) == 0) {
-                        parameters->values[i] = value;
-                        return;
-                }
-        }
-        parameters->names[parameters->count] = name;
-        parameters->values[parameters->count++] = value;
-}
-
-static const char *
-option_value(const PQconninfoOption *options, const char *name)
-{
-        for (; options->keyword != NULL; options++) {
-                if (strcmp(options->keyword, name) == 0)
-                        return options->val;
-        }
-        return NULL;
-}
-
 static void
 instance_connect(struct pgbouncer_instance *instance, const PQconninfoOption *options, const char *password,
                  const char *host, const char *address, const char *port, const struct session *session)
 {
         struct deadline deadline = deadline_within(session->deadline, CONNECT_MS);
-        struct parameters parameters = {.count = 0};
+        struct libpq_parameters parameters = {.count = 0};
 
-        for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
-                parameter(&parameters, option->keyword, option->val);
-        if (option_value(options, "dbname") == NULL)
-                parameter(&parameters, "dbname", "pgbouncer");
-        parameter(&parameters, "host", host);
-        parameter(&parameters, "hostaddr", address);
-        parameter(&parameters, "port", port);
-        parameter(&parameters, "password", password);
-        parameter(&parameters, "fallback_application_name", "rounds");
-        parameter(&parameters, "gssencmode", "disable"); /* its negotiation would block */
+        libpq_parameters_add(&parameters, options);
+        if (libpq_option(options, "dbname") == NULL)
+                libpq_parameter(&parameters, "dbname", "pgbouncer");
+        libpq_parameter(&parameters, "host", host);
+        libpq_parameter(&parameters, "hostaddr", address);
+        libpq_parameter(&parameters, "port", port);
+        libpq_parameter(&parameters, "password", password);
+        libpq_parameter(&parameters, "fallback_application_name", "rounds");
+        libpq_parameter(&parameters, "gssencmode", "disable"); /* its negotiation would block */
         instance->connection = PQconnectStartParams(parameters.names, parameters.values, 0);
         if (instance->connection == NULL) {
                 error_memory(&instance->failure, "connection");
-        } else if (connect_wait(instance->connection, &deadline, &instance->failure) != 0) {
+        } else if (libpq_connect_wait(instance->connection, &deadline, connection_error, NULL, &instance->failure) !=
+                   0) {
                 PQfinish(instance->connection);
                 instance->connection = NULL;
         }
@@ -251,10 +195,10 @@ static int
 add_hosts(struct console *console, const PQconninfoOption *options, const char *password, const struct session *session,
           struct error *err)
 {
-        const char *given = option_value(options, "hostaddr") != NULL ? option_value(options, "hostaddr")
-                                                                      : option_value(options, "host");
+        const char *given = libpq_option(options, "hostaddr") != NULL ? libpq_option(options, "hostaddr")
+                                                                      : libpq_option(options, "host");
         scoped_string hosts = strdup(given != NULL && *given != '\0' ? given : "localhost");
-        scoped_string ports = strdup(option_value(options, "port") != NULL ? option_value(options, "port") : "6432");
+        scoped_string ports = strdup(libpq_option(options, "port") != NULL ? libpq_option(options, "port") : "6432");
         char *host, *rest = hosts, *next = ports, *port = NULL;
 
         if (hosts == NULL || ports == NULL)
@@ -268,27 +212,16 @@ add_hosts(struct console *console, const PQconninfoOption *options, const char *
         return 0;
 }
 
-static void
-options_free(PQconninfoOption **options)
-{
-        PQconninfoFree(*options);
-}
-
 static int
 console_open(struct console *console, const struct session *session, struct error *err)
 {
         const char *dsn = target_text(session->target, "dsn");
-        char *complaint = NULL;
-        scoped(options_free) PQconninfoOption *options = PQconninfoParse(dsn != NULL ? dsn : "", &complaint);
+        scoped(libpq_options_free) PQconninfoOption *options = libpq_options(dsn, err);
         scoped_secret password = NULL;
 
-        if (options == NULL) {
-                error_set(err, REASON_CONFIGURATION, "dsn: %.*s",
-                          (int)strcspn(complaint != NULL ? complaint : "", "\n"), complaint != NULL ? complaint : "");
-                PQfreemem(complaint);
+        if (options == NULL)
                 return -1;
-        }
-        secret_remember(option_value(options, "password"));
+        secret_remember(libpq_option(options, "password"));
         if (secret_read(session->target, "password", &password, err) != 0 ||
             add_hosts(console, options, password, session, err) != 0)
                 return -1;
@@ -350,53 +283,17 @@ rows_of(const PGresult *result, json_t **rows, struct error *err)
 }
 
 static int
-flush(PGconn *connection, const struct deadline *deadline, struct error *err)
-{
-        for (int left; (left = PQflush(connection)) != 0;) {
-                struct pollfd fd = {.fd = PQsocket(connection), .events = POLLIN | POLLOUT};
-                if (left < 0)
-                        return connection_error(connection, err);
-                if (deadline_poll(deadline, &fd, 1, err) < 0)
-                        return -1;
-                if ((fd.revents & POLLIN) != 0 && PQconsumeInput(connection) != 1)
-                        return connection_error(connection, err);
-        }
-        return 0;
-}
-
-/* The next result, NULL at the end (and no error). */
-static int
-next_result(PGconn *connection, const struct deadline *deadline, PGresult **result, struct error *err)
-{
-        while (PQisBusy(connection)) {
-                struct pollfd fd = {.fd = PQsocket(connection), .events = POLLIN};
-                if (deadline_poll(deadline, &fd, 1, err) < 0)
-                        return -1;
-                if (PQconsumeInput(connection) != 1)
-                        return connection_error(connection, err);
-        }
-        *result = PQgetResult(connection);
-        return 0;
-}
-
-static void
-result_free(PGresult **result)
-{
-        PQclear(*result);
-}
-
-static int
 show(PGconn *connection, const struct deadline *deadline, const char *command, json_t **rows, struct error *err)
 {
         int outcome = 0;
 
         if (PQsendQuery(connection, command) != 1)
                 return connection_error(connection, err);
-        if (flush(connection, deadline, err) != 0)
+        if (libpq_flush(connection, deadline, connection_error, err) != 0)
                 return -1;
         for (;;) {
-                scoped(result_free) PGresult *result = NULL;
-                if (next_result(connection, deadline, &result, err) != 0)
+                scoped(libpq_result_free) PGresult *result = NULL;
+                if (libpq_next(connection, deadline, connection_error, &result, err) != 0)
                         return -1;
                 if (result == NULL)
                         break;

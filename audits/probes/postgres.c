@@ -9,11 +9,12 @@
 #include <string.h>
 
 #include "json.h"
+#include "libpq_client.h"
 #include "resolve.h"
 #include "scope.h"
 #include "secret.h"
 
-enum { CONNECT_MS = 10000, OPTIONS_MOST = 64 };
+enum { CONNECT_MS = 10000 };
 
 static const struct setting volume_settings[] = {
         {.name = "name", .type = SETTING_TEXT, .required = true, .words = "how reports name it"},
@@ -65,76 +66,13 @@ static const struct setting settings[] = {
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
-static void
-options_free(PQconninfoOption **options)
-{
-        PQconninfoFree(*options);
-}
-
-static const char *
-option_value(const PQconninfoOption *options, const char *name)
-{
-        for (; options->keyword != NULL; options++) {
-                if (strcmp(options->keyword, name) == 0)
-                        return options->val;
-        }
-        return NULL;
-}
-
-struct parameters {
-        const char *names[OPTIONS_MOST + 8], *values[OPTIONS_MOST + 8];
-        size_t count;
-};
-
-static void
-parameter(struct parameters *parameters, const char *name, const char *value)
-{
-        if (value == NULL || parameters->count >= OPTIONS_MOST)
-                return;
-        for (size_t i = 0; i < parameters->count; i++) {
-                if (strcmp(parameters->names[i], name) == 0) {
-                        parameters->values[i] = value;
-                        return;
-                }
-        }
-        parameters->names[parameters->count] = name;
-        parameters->values[parameters->count++] = value;
-}
-
-static void
-swallow_notice(void *context, const PGresult *result)
-{
-        (void)context;
-        (void)result;
-}
-
-static int
-connect_wait(PGconn *connection, const struct deadline *deadline, struct error *err)
-{
-        if (PQstatus(connection) == CONNECTION_BAD)
-                return postgres_connection_error(connection, err);
-        PQsetNoticeReceiver(connection, swallow_notice, NULL);
-        for (PostgresPollingStatusType state = PGRES_POLLING_WRITING; state != PGRES_POLLING_OK;) {
-                struct pollfd fd = {.fd = PQsocket(connection),
-                                    .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT};
-                if (deadline_poll(deadline, &fd, 1, err) < 0) {
-                        error_wrap(err, "no connection");
-                        return error_remedy(err, "is the server up, and does a firewall drop packets on the way?");
-                }
-                state = PQconnectPoll(connection);
-                if (state == PGRES_POLLING_FAILED)
-                        return postgres_connection_error(connection, err);
-        }
-        return PQsetnonblocking(connection, 1) != 0 ? postgres_connection_error(connection, err) : 0;
-}
-
 /* "db1,db2" of the DSN as numeric addresses, in pairs that libpq tries in turn; names are resolved here because libpq's
  * own way would block. */
 static int
 resolve_hosts(const PQconninfoOption *options, const struct deadline *deadline, char *hosts, char *addresses,
               char *ports, size_t size, struct error *err)
 {
-        const char *given = option_value(options, "host"), *port_list = option_value(options, "port");
+        const char *given = libpq_option(options, "host"), *port_list = libpq_option(options, "port");
         scoped_string names = strdup(given != NULL && *given != '\0' ? given : "localhost");
         scoped_string numbers = strdup(port_list != NULL && *port_list != '\0' ? port_list : "5432");
         char *name, *rest = names, *next = numbers, *port = NULL;
@@ -187,39 +125,36 @@ connection_open(struct postgres *server, const char *database, struct error *err
 {
         struct deadline deadline = deadline_within(server->session->deadline, CONNECT_MS);
         const char *dsn = target_text(server->session->target, "dsn");
-        char hosts[4096] = "", addresses[4096] = "", ports[4096] = "", *complaint = NULL;
-        scoped(options_free) PQconninfoOption *options = PQconninfoParse(dsn != NULL ? dsn : "", &complaint);
+        char hosts[4096] = "", addresses[4096] = "", ports[4096] = "";
+        scoped(libpq_options_free) PQconninfoOption *options = libpq_options(dsn, err);
         scoped_secret password = NULL;
-        struct parameters parameters = {.count = 0};
+        struct libpq_parameters parameters = {.count = 0};
 
-        if (options == NULL) {
-                error_set(err, REASON_CONFIGURATION, "dsn: %.*s",
-                          (int)strcspn(complaint != NULL ? complaint : "", "\n"), complaint != NULL ? complaint : "");
-                PQfreemem(complaint);
+        if (options == NULL)
                 return NULL;
-        }
-        secret_remember(option_value(options, "password"));
+        secret_remember(libpq_option(options, "password"));
         if (secret_read(server->session->target, "password", &password, err) != 0)
                 return NULL;
-        const char *host = option_value(options, "host");
-        bool named = option_value(options, "hostaddr") == NULL && (host == NULL || (*host != '/' && *host != '@'));
+        const char *host = libpq_option(options, "host");
+        bool named = libpq_option(options, "hostaddr") == NULL && (host == NULL || (*host != '/' && *host != '@'));
         if (named && resolve_hosts(options, &deadline, hosts, addresses, ports, sizeof hosts, err) != 0)
                 return NULL;
-        for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
-                parameter(&parameters, option->keyword, option->val);
+        libpq_parameters_add(&parameters, options);
         if (named) {
-                parameter(&parameters, "host", hosts);
-                parameter(&parameters, "hostaddr", addresses);
-                parameter(&parameters, "port", ports);
+                libpq_parameter(&parameters, "host", hosts);
+                libpq_parameter(&parameters, "hostaddr", addresses);
+                libpq_parameter(&parameters, "port", ports);
         }
-        parameter(&parameters, "dbname", database);
-        parameter(&parameters, "password", password);
-        parameter(&parameters, "application_name", "rounds");
-        parameter(&parameters, "gssencmode", "disable"); /* its negotiation would block */
+        libpq_parameter(&parameters, "dbname", database);
+        libpq_parameter(&parameters, "password", password);
+        libpq_parameter(&parameters, "application_name", "rounds");
+        libpq_parameter(&parameters, "gssencmode", "disable"); /* its negotiation would block */
         PGconn *connection = PQconnectStartParams(parameters.names, parameters.values, 0);
         if (connection == NULL) {
                 error_memory(err, "connection");
-        } else if (connect_wait(connection, &deadline, err) != 0 || be_courteous(server, connection, err) != 0) {
+        } else if (libpq_connect_wait(connection, &deadline, postgres_connection_error,
+                                      "is the server up, and does a firewall drop packets on the way?", err) != 0 ||
+                   be_courteous(server, connection, err) != 0) {
                 PQfinish(connection);
                 connection = NULL;
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "libpq_client.h"
 #include "postgres_client.h"
 #include "scope.h"
 #include "secret.h"
@@ -146,41 +147,6 @@ visit_row(const PGresult *result, int row, postgres_visit visit, void *context)
 
 /* --- waiting ------------------------------------------------------------------------------------------------------ */
 
-static int
-flush(PGconn *connection, const struct deadline *deadline, struct error *err)
-{
-        for (int left; (left = PQflush(connection)) != 0;) {
-                struct pollfd fd = {.fd = PQsocket(connection), .events = POLLIN | POLLOUT};
-                if (left < 0)
-                        return postgres_connection_error(connection, err);
-                if (deadline_poll(deadline, &fd, 1, err) < 0)
-                        return -1;
-                if ((fd.revents & POLLIN) != 0 && PQconsumeInput(connection) != 1)
-                        return postgres_connection_error(connection, err);
-        }
-        return 0;
-}
-
-static int
-next_result(PGconn *connection, const struct deadline *deadline, PGresult **result, struct error *err)
-{
-        while (PQisBusy(connection)) {
-                struct pollfd fd = {.fd = PQsocket(connection), .events = POLLIN};
-                if (deadline_poll(deadline, &fd, 1, err) < 0)
-                        return -1;
-                if (PQconsumeInput(connection) != 1)
-                        return postgres_connection_error(connection, err);
-        }
-        *result = PQgetResult(connection);
-        return 0;
-}
-
-static void
-result_free(PGresult **result)
-{
-        PQclear(*result);
-}
-
 /* All results of what was sent.  *broken: the connection is in the middle of something and of no further use. */
 static int
 receive(PGconn *connection, const struct deadline *deadline, postgres_visit visit, void *context, bool *broken,
@@ -189,8 +155,8 @@ receive(PGconn *connection, const struct deadline *deadline, postgres_visit visi
         int outcome = 0;
 
         for (;;) {
-                scoped(result_free) PGresult *result = NULL;
-                if (next_result(connection, deadline, &result, err) != 0) {
+                scoped(libpq_result_free) PGresult *result = NULL;
+                if (libpq_next(connection, deadline, postgres_connection_error, &result, err) != 0) {
                         *broken = true;
                         return -1;
                 }
@@ -231,7 +197,7 @@ postgres_send(struct postgres *server, PGconn *connection, const char *sql, cons
         if (sent != 1)
                 return postgres_connection_error(connection, err);
         PQsetSingleRowMode(connection);
-        if (flush(connection, &deadline, err) != 0)
+        if (libpq_flush(connection, &deadline, postgres_connection_error, err) != 0)
                 broken = true;
         if (!broken && receive(connection, &deadline, visit, context, &broken, err) == 0)
                 return 0;
