@@ -9,6 +9,7 @@ extern const struct target_kind kind_pgbouncer;
 extern const struct target_kind kind_postgres;
 extern const struct target_kind kind_redis;
 extern const struct target_kind kind_s3;
+extern const struct target_kind kind_tls;
 
 const struct target_kind *const target_kinds[] = {
         &kind_kubernetes,
@@ -16,6 +17,7 @@ const struct target_kind *const target_kinds[] = {
         &kind_postgres,
         &kind_redis,
         &kind_s3,
+        &kind_tls,
         NULL,
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 extern const struct audit audit_bloat;
+extern const struct audit audit_certificates;
 extern const struct audit audit_disk_growth;
 extern const struct audit audit_pg_settings;
 extern const struct audit audit_pgbouncer;
@@ -15,9 +16,8 @@ extern const struct audit audit_redis_memory;
 extern const struct audit audit_wal;
 
 const struct audit *const audits[] = {
-        &audit_bloat,        &audit_disk_growth,   &audit_pg_settings,
-        &audit_pgbouncer,    &audit_pool_headroom, &audit_redis_keys,
-        &audit_redis_memory, &audit_wal,           NULL,
+        &audit_bloat,         &audit_certificates, &audit_disk_growth,  &audit_pg_settings, &audit_pgbouncer,
+        &audit_pool_headroom, &audit_redis_keys,   &audit_redis_memory, &audit_wal,         NULL,
 };
 
 const struct audit *

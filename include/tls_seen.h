@@ -1,0 +1,23 @@
+/* What a handshake showed, as facts: chain, trust, name, stapled OCSP. */
+#ifndef ROUNDS_TLS_SEEN_H
+#define ROUNDS_TLS_SEEN_H
+
+#include <jansson.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+
+#include "tls_sweep.h"
+
+/* Certificates met so far, each described once; shared by the threads of a sweep. */
+struct tls_album {
+        pthread_mutex_t lock;
+        json_t *certificates; /* borrowed object: id -> facts */
+};
+
+/* The certificate's id in `text`, described in the album if it is new. */
+int tls_album_add(struct tls_album *album, X509 *certificate, char *text);
+
+/* The row of a place; NULL when no certificate was shown or memory ran out. */
+json_t *tls_seen(SSL *ssl, const struct tls_endpoint *endpoint, const struct tls_trust *trust, struct tls_album *album);
+
+#endif
