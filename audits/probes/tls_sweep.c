@@ -79,12 +79,23 @@ call_fail(struct worker *worker, struct call *call, const struct error *why)
         call_end(worker, call);
 }
 
+/* "10.0.0.7: ", or nothing where the endpoint itself says so. */
+static const char *
+at_address(const struct tls_place *place, char text[RESOLVE_TEXT + 2])
+{
+        bool said = strcmp(place->endpoint->host, place->address.address) == 0;
+
+        snprintf(text, RESOLVE_TEXT + 2, said ? "%.0s" : "%s: ", place->address.address);
+        return text;
+}
+
 static void
 call_refused(struct worker *worker, struct call *call, int number)
 {
         struct error err;
+        char at[RESOLVE_TEXT + 2];
 
-        error_set(&err, REASON_UNREACHABLE, "%s: %s", call->place->address.address, strerror(number));
+        error_set(&err, REASON_UNREACHABLE, "%s%s", at_address(call->place, at), strerror(number));
         if (number == ENETUNREACH || number == EAFNOSUPPORT)
                 error_remedy(&err, "this machine has no route there; without IPv6 set the target's addresses to ipv4");
         else
@@ -100,8 +111,9 @@ call_late(struct worker *worker, struct call *call)
                                              "it does not answer the words before TLS",
                                              "it does not finish the TLS handshake"};
         struct error err;
+        char at[RESOLVE_TEXT + 2];
 
-        error_set(&err, REASON_TIMEOUT, "%s: %s in time", call->place->address.address, waited[call->phase]);
+        error_set(&err, REASON_TIMEOUT, "%s%s in time", at_address(call->place, at), waited[call->phase]);
         error_remedy(&err, "check that this port speaks TLS, or raise the target's connect_timeout");
         call_fail(worker, call, &err);
 }
@@ -122,7 +134,8 @@ call_seen(struct worker *worker, struct call *call, const char *broken)
 
         if (row == NULL) {
                 struct error err;
-                error_set(&err, REASON_TLS, "%s: %s", call->place->address.address,
+                char at[RESOLVE_TEXT + 2];
+                error_set(&err, REASON_TLS, "%s%s", at_address(call->place, at),
                           broken[0] != '\0' ? broken : "the server shows no certificate");
                 error_remedy(&err, "see what it says to openssl s_client -connect %s:%s", call->place->endpoint->host,
                              call->place->endpoint->port);
