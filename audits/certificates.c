@@ -34,7 +34,7 @@ note_unread(json_t *facts, const char *list, const char *name, const char *kind,
                 struct error why;
                 if (failed == NULL)
                         continue;
-                error_set(&why, reason_from_name(json_text(failed, "reason", "")), "%s",
+                error_set(&why, reason_from_name(json_text(failed, "reason", "unreachable")), "%s",
                           json_text(failed, "text", "could not be read"));
                 error_remedy(&why, "%s", json_text(failed, "remedy", ""));
                 if (facts_gap(facts, list, controls, &resource, &why) != 0)
@@ -236,6 +236,23 @@ inventory_add(const struct judge *j, const json_t *certificate)
         findings_inventory(j->out, "certificates", row);
 }
 
+/* What to do about the first thing that is wrong. */
+static const char *
+place_remedy(const json_t *place, bool no_trust)
+{
+        if (!json_flag(place, "name_ok", true))
+                return "Have a certificate issued that has this name as a subjectAltName, or, where the server answers "
+                       "to "
+                       "several names, add #name to the endpoint.";
+        if (!no_trust && !json_flag(place, "trusted", true))
+                return json_array_size(json_list(place, "chain")) <= 1
+                               ? "Serve the whole chain (leaf first, then its intermediates); an authority of your own "
+                                 "belongs into the target's ca_file."
+                               : "Have it issued by an authority that clients trust, or name yours in the target's "
+                                 "ca_file.";
+        return "Have a new certificate issued that mends this, and put it in its place.";
+}
+
 static void
 place_judge(const struct judge *j, const json_t *place, size_t index)
 {
@@ -246,8 +263,9 @@ place_judge(const struct judge *j, const json_t *place, size_t index)
 
         if (json_map(place, "error") != NULL)
                 return; /* a gap says so */
-        if (leaf == NULL) {
-                findings_error(j->out, "CRT-6", &resource, REASON_INTERNAL, "The facts lack its certificate.", NULL);
+        if (leaf == NULL || !json_has(place, "trusted") || !json_has(place, "name_ok")) {
+                findings_error(j->out, "CRT-6", &resource, REASON_INTERNAL,
+                               "The facts lack its certificate, or what it is worth.", NULL);
                 return;
         }
         certificate_faults(place, leaf, j->all, no_trust, j->policy, j->now_ms, &faults);
@@ -261,19 +279,23 @@ place_judge(const struct judge *j, const json_t *place, size_t index)
                 findings_pass(j->out, "CRT-6", &resource, observed, expected, "What it serves is sound.");
         } else {
                 const char *owner = json_text(leaf, "owner", "");
-                findings_add(j->out,
-                             &(struct finding){.control = "CRT-6",
-                                               .resource = resource,
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, "CRT-6", false),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = findings_text(j->out, "%s", faults.data),
-                                               .owner = owner[0] != '\0' ? owner : NULL,
-                                               .remedy = "Have a certificate issued that mends this, or send the "
-                                                         "whole chain (leaf first, then its intermediates).",
-                                               .evidence = findings_text(j->out, "/endpoints/%zu", index)});
+                findings_add(j->out, &(struct finding){.control = "CRT-6",
+                                                       .resource = resource,
+                                                       .status = STATUS_FAIL,
+                                                       .severity = policy_severity(j->policy, "CRT-6", false),
+                                                       .observed = observed,
+                                                       .expected = expected,
+                                                       .message = findings_text(j->out, "%s", faults.data),
+                                                       .owner = owner[0] != '\0' ? owner : NULL,
+                                                       .remedy = place_remedy(place, no_trust),
+                                                       .evidence = findings_text(j->out, "/endpoints/%zu", index)});
         }
+}
+
+static enum reason
+reason_of(const json_t *failed)
+{
+        return reason_from_name(json_text(failed, "reason", "unreachable"));
 }
 
 /* CRT-3 of one place: read now; else read lately enough, and named all the same; else a fault. */
@@ -285,6 +307,11 @@ sweep_judge(const struct judge *j, const json_t *place, const char *kind, const 
         int64_t bound = policy_whole(j->policy, "CRT-3", "age");
         const char *expected = findings_text(j->out, "read in the last %s (policy age)", length_of(j->out, bound));
 
+        if (failed == NULL && json_text(place, "leaf", NULL) == NULL && json_list(place, "certificates") == NULL) {
+                findings_error(j->out, "CRT-3", &resource, REASON_INTERNAL, "The facts do not say what was read there.",
+                               NULL);
+                return;
+        }
         if (failed == NULL) {
                 findings_pass(j->out, "CRT-3", &resource, "read now", expected, "Its certificates were read.");
                 findings_sample(j->out, SWEPT, name, 1);
@@ -294,15 +321,14 @@ sweep_judge(const struct judge *j, const json_t *place, const char *kind, const 
         const char *text = json_text(failed, "text", "It could not be read.");
         const char *remedy = json_text(failed, "remedy", "");
         if (last != NULL && j->now_ms - last->at_ms <= bound) {
-                findings_error(j->out, "CRT-3", &resource, reason_from_name(json_text(failed, "reason", "")),
+                findings_error(j->out, "CRT-3", &resource, reason_of(failed),
                                findings_text(j->out, "%s (last read %s ago)", text,
                                              length_of(j->out, j->now_ms - last->at_ms)),
                                remedy[0] != '\0' ? remedy : NULL);
                 return;
         }
         if (last == NULL) {
-                findings_error(j->out, "CRT-3", &resource, reason_from_name(json_text(failed, "reason", "")), text,
-                               remedy[0] != '\0' ? remedy : NULL);
+                findings_error(j->out, "CRT-3", &resource, reason_of(failed), text, remedy[0] != '\0' ? remedy : NULL);
                 return;
         }
         findings_add(j->out, &(struct finding){.control = "CRT-3",
@@ -327,7 +353,8 @@ gather(struct judge *j)
         json_array_foreach((json_t *)json_list(j->facts, "certificates"), i, row)
         {
                 const char *name = json_text(row, "id", "");
-                json_object_set(j->all, name, row);
+                if (name[0] != '\0')
+                        json_object_set(j->all, name, row);
         }
         json_array_foreach((json_t *)json_list(j->facts, "endpoints"), i, row)
         {
@@ -363,6 +390,8 @@ judge_certificates(const struct judge *j, size_t *owned)
         json_array_foreach((json_t *)json_list(j->facts, "certificates"), i, certificate)
         {
                 const char *id = json_text(certificate, "id", "");
+                if (id[0] == '\0')
+                        continue;
                 inventory_add(j, certificate);
                 if (json_object_get(j->met, id) == NULL)
                         continue;
