@@ -70,6 +70,7 @@ struct judge {
         json_t *all;    /* id -> certificate */
         json_t *met;    /* ids seen outside of bundles of authorities */
         json_t *served; /* ids that some endpoint shows as its own */
+        json_t *labels; /* how many certificates met have that name */
 };
 
 static const char *
@@ -116,19 +117,22 @@ places_words(struct findings *out, const json_t *certificate, size_t most)
         return count > most ? findings_text(out, "%s and %zu more", text, count - most) : text;
 }
 
-/* Stable when a certificate is renewed in its place: name and place, not its hash. */
+/* Stable when a certificate is renewed in its place: the name people know, with a place where two share it. */
 static struct resource
-resource_of(struct findings *out, const json_t *certificate)
+resource_of(const struct judge *j, const json_t *certificate)
 {
-        return (struct resource){
-                .kind = "certificate",
-                .name = findings_text(out, "%.200s (%s)", label_of(certificate), first_place(certificate))};
+        const char *label = label_of(certificate);
+        bool shared = json_integer_value(json_object_get(j->labels, label)) > 1;
+
+        return (struct resource){.kind = "certificate",
+                                 .name = shared ? findings_text(j->out, "%.200s (%s)", label, first_place(certificate))
+                                                : findings_text(j->out, "%.300s", label)};
 }
 
 static void
 expiry_judge(const struct judge *j, const json_t *certificate, size_t index)
 {
-        struct resource resource = resource_of(j->out, certificate);
+        struct resource resource = resource_of(j, certificate);
         struct expiry expiry;
         char until[MOMENT_TEXT];
 
@@ -177,7 +181,7 @@ static void
 owner_judge(const struct judge *j, const json_t *certificate, size_t index)
 {
         const char *owner = json_text(certificate, "owner", "");
-        struct resource resource = resource_of(j->out, certificate);
+        struct resource resource = resource_of(j, certificate);
 
         if (owner[0] != '\0') {
                 findings_pass(j->out, "CRT-4", &resource, owner, "an owner", "It is known who renews it.");
@@ -382,6 +386,20 @@ gather(struct judge *j)
 }
 
 static void
+count_labels(const struct judge *j)
+{
+        size_t i;
+        json_t *certificate;
+
+        json_array_foreach((json_t *)json_list(j->facts, "certificates"), i, certificate)
+        {
+                const char *label = label_of(certificate);
+                if (json_object_get(j->met, json_text(certificate, "id", "")) != NULL)
+                        json_put_whole(j->labels, label, json_whole(j->labels, label, 0) + 1);
+        }
+}
+
+static void
 judge_certificates(const struct judge *j, size_t *owned)
 {
         size_t i;
@@ -427,6 +445,7 @@ certificates_judge(const json_t *facts, const struct policy *policy, const struc
         scoped_json all = json_object();
         scoped_json met = json_object();
         scoped_json served = json_object();
+        scoped_json labels = json_object();
         struct judge j = {.facts = facts,
                           .policy = policy,
                           .history = history,
@@ -434,13 +453,15 @@ certificates_judge(const json_t *facts, const struct policy *policy, const struc
                           .now_ms = history_now(history),
                           .all = all,
                           .met = met,
-                          .served = served};
+                          .served = served,
+                          .labels = labels};
         size_t owned = 0, endpoints = 0;
         static const char nothing[] =
                 "Nothing was found to look at: no endpoint answers and no file holds a certificate.";
         static const char remedy[] = "Name endpoints and files of this target, and mend those that cannot be read.";
 
         gather(&j);
+        count_labels(&j);
         judge_certificates(&j, &owned);
         judge_places(&j, &endpoints);
         if (json_object_size(met) == 0)

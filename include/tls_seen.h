@@ -12,6 +12,7 @@
 struct tls_album {
         pthread_mutex_t lock;
         json_t *certificates; /* borrowed object: id -> facts */
+        json_t *chains;       /* borrowed object: ids as sent -> {public, trusted, trust} */
 };
 
 /* The certificate's id in `text`, described in the album if it is new. */

@@ -21,16 +21,21 @@ struct tls_trust {
         bool system_empty;
 };
 
+/* The default file and the hashed default folder.  Not X509_STORE_set_default_paths(): OpenSSL 3 would also read the
+ * whole folder again for every issuer that is not there.  True when there is nothing in either. */
 static bool
-system_is_empty(void)
+system_load(X509_STORE *store)
 {
         const char *file = getenv(X509_get_default_cert_file_env()), *folder = getenv(X509_get_default_cert_dir_env());
         struct stat status;
         size_t entries = 0;
 
-        if (stat(file != NULL ? file : X509_get_default_cert_file(), &status) == 0 && status.st_size > 0)
+        file = file != NULL ? file : X509_get_default_cert_file();
+        folder = folder != NULL ? folder : X509_get_default_cert_dir();
+        X509_STORE_load_path(store, folder);
+        if (stat(file, &status) == 0 && status.st_size > 0 && X509_STORE_load_file(store, file) == 1)
                 return false;
-        DIR *directory = opendir(folder != NULL ? folder : X509_get_default_cert_dir());
+        DIR *directory = opendir(folder);
         if (directory != NULL) {
                 while (readdir(directory) != NULL)
                         entries++;
@@ -48,8 +53,7 @@ tls_trust_open(const char *ca_file, struct tls_trust **out, struct error *err)
                 free(trust);
                 return error_memory(err, "trusted authorities");
         }
-        X509_STORE_set_default_paths(trust->system);
-        trust->system_empty = system_is_empty();
+        trust->system_empty = system_load(trust->system);
         if (ca_file != NULL) {
                 trust->file = X509_STORE_new();
                 if (trust->file == NULL || X509_STORE_load_file(trust->file, ca_file) != 1) {
@@ -125,15 +129,32 @@ trust_words(int code, X509 *leaf, size_t sent)
         }
 }
 
-static void
-put_trust(json_t *row, X509 *leaf, STACK_OF(X509) * chain, const struct tls_trust *trust)
+/* A chain is verified once however many places send it, byte for byte the same: `album` remembers. */
+static int
+put_trust(json_t *row, X509 *leaf, STACK_OF(X509) *chain, const struct tls_trust *trust, struct tls_album *album)
 {
-        int system = verified(trust->system, leaf, chain);
-        int code = trust->file != NULL && system != X509_V_OK ? verified(trust->file, leaf, chain) : system;
+        char *key = json_dumps(json_object_get(row, "chain"), JSON_COMPACT);
+        json_t *known = NULL;
 
-        json_put_flag(row, "public", system == X509_V_OK);
-        json_put_flag(row, "trusted", code == X509_V_OK);
-        json_put_text(row, "trust", trust_words(code, leaf, (size_t)sk_X509_num(chain)));
+        if (key == NULL)
+                return -1;
+        pthread_mutex_lock(&album->lock);
+        known = json_incref(json_object_get(album->chains, key));
+        pthread_mutex_unlock(&album->lock);
+        if (known == NULL && (known = json_object()) != NULL) {
+                int system = verified(trust->system, leaf, chain);
+                int code = trust->file != NULL && system != X509_V_OK ? verified(trust->file, leaf, chain) : system;
+                json_put_flag(known, "public", system == X509_V_OK);
+                json_put_flag(known, "trusted", code == X509_V_OK);
+                json_put_text(known, "trust", trust_words(code, leaf, (size_t)sk_X509_num(chain)));
+                pthread_mutex_lock(&album->lock);
+                json_object_set(album->chains, key, known);
+                pthread_mutex_unlock(&album->lock);
+        }
+        free(key);
+        int result = json_object_update(row, known);
+        json_decref(known);
+        return result;
 }
 
 /* --- OCSP ----------------------------------------------------------------------------------------------------------
@@ -248,7 +269,7 @@ tls_seen(SSL *ssl, const struct tls_endpoint *endpoint, const struct tls_trust *
         json_put_text(row, "cipher", SSL_get_cipher_name(ssl));
         json_put_flag(row, "name_ok",
                       name_fits(leaf, endpoint->server_name[0] != '\0' ? endpoint->server_name : endpoint->host));
-        put_trust(row, leaf, chain, trust);
+        failed = failed != 0 ? failed : put_trust(row, leaf, chain, trust, album);
         put_ocsp(row, ssl, leaf, chain, trust);
         if (failed != 0) {
                 json_decref(row);

@@ -18,8 +18,10 @@
 
 #include "buffer.h"
 #include "json.h"
+#include "scope.h"
 #include "tls_seen.h"
 
+/* A call holds some 50 KiB while its handshake lasts: 512 of them are 25 MiB. */
 enum { THREADS_MOST = 4, AT_ONCE = 512, EVENTS = 128, SAID_LARGEST = 64 * 1024 };
 
 enum phase { PHASE_CONNECT, PHASE_WORDS, PHASE_HANDSHAKE };
@@ -447,7 +449,7 @@ descriptors(void)
 
         if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
                 return 256;
-        rlim_t wanted = THREADS_MOST * AT_ONCE + 256;
+        rlim_t wanted = AT_ONCE + 256;
         if (limit.rlim_cur < wanted) {
                 limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
                 setrlimit(RLIMIT_NOFILE, &limit);
@@ -468,7 +470,10 @@ crew_size(size_t places)
 int
 tls_sweep(struct tls_sweep *sweep, const struct deadline *deadline, struct error *err)
 {
-        struct crew crew = {.sweep = sweep, .deadline = deadline, .album = {.certificates = sweep->certificates}};
+        scoped_json chains = json_object();
+        struct crew crew = {.sweep = sweep,
+                            .deadline = deadline,
+                            .album = {.certificates = sweep->certificates, .chains = chains}};
         struct worker workers[THREADS_MOST] = {{0}};
         size_t size = crew_size(sweep->count), began = 0;
 
@@ -476,7 +481,7 @@ tls_sweep(struct tls_sweep *sweep, const struct deadline *deadline, struct error
         if (crew.context == NULL)
                 return -1;
         pthread_mutex_init(&crew.album.lock, NULL);
-        crew.at_once = descriptors() / size < AT_ONCE ? descriptors() / size : AT_ONCE;
+        crew.at_once = (descriptors() < AT_ONCE ? descriptors() : AT_ONCE) / size;
         for (size_t i = 0; i < sweep->count; i++)
                 error_set(&sweep->places[i].error, deadline_cancelled(deadline) ? REASON_INTERRUPTED : REASON_TIMEOUT,
                           "%s: not reached before the target's time was over", sweep->places[i].endpoint->text);
