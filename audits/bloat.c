@@ -7,7 +7,6 @@
 #include "audit.h"
 #include "bloat_facts.h"
 #include "json.h"
-#include "moment.h"
 #include "scope.h"
 #include "trend.h"
 
@@ -20,15 +19,6 @@ struct judging {
         size_t large, failing; /* relations from the policy's size on; those past its share */
         double waste_bytes;    /* of the large ones together */
 };
-
-static const char *
-bytes_words(const struct judging *j, double bytes)
-{
-        char text[SIZE_TEXT];
-
-        size_format(bytes, text);
-        return findings_text(j->out, "%s", text);
-}
 
 static const char *
 kind_of(const json_t *row, bool index)
@@ -98,8 +88,9 @@ judge_large(struct judging *j, const json_t *row, bool index, const struct bloat
                         .severity = policy_severity(j->policy, "DSK-6", false),
                         .observed = findings_text(j->out, "%s%.0f %% of %s is bloat (%s): %s to win back%s",
                                                   bloat->least ? "at least " : "", percent,
-                                                  bytes_words(j, bloat->bytes), bloat->exact ? "measured" : "estimated",
-                                                  bytes_words(j, bloat->waste_bytes), growth),
+                                                  findings_size(j->out, bloat->bytes),
+                                                  bloat->exact ? "measured" : "estimated",
+                                                  findings_size(j->out, bloat->waste_bytes), growth),
                         .expected = findings_text(j->out, "at most %g %%", j->bound),
                         .message = index ? "the index is much larger than its entries: every look-up reads more pages "
                                            "and keeps them in memory"
@@ -198,7 +189,7 @@ tell_silences(const struct judging *j, const struct silence *silences, size_t co
                                             .name = bloat_withheld_name(silences[i].why)};
                 findings_error(j->out, "DSK-6", &resource, silence_reason(silences[i].why),
                                findings_text(j->out, "%zu relation(s) of %s %s, so their bloat is not told: %s%s",
-                                             silences[i].count, bytes_words(j, silences[i].bytes),
+                                             silences[i].count, findings_size(j->out, silences[i].bytes),
                                              silence_words(silences[i].why), silences[i].names,
                                              silences[i].count > NAMES_MOST ? " and more" : ""),
                                silence_remedy(&silences[i], j->out));
@@ -282,11 +273,11 @@ judge_relations(struct judging *j)
                         add_silence(j, silences, &silent, one->row, one->bloat.withheld);
         }
         tell_silences(j, silences, silent);
-        const char *size = bytes_words(j, j->least_bytes);
+        const char *size = findings_size(j->out, j->least_bytes);
         if (j->large > 0 && j->failing == 0)
                 findings_pass(j->out, "DSK-6", NULL,
                               findings_text(j->out, "%zu tables and indexes from %s on, %s to win back in all",
-                                            j->large, size, bytes_words(j, j->waste_bytes)),
+                                            j->large, size, findings_size(j->out, j->waste_bytes)),
                               findings_text(j->out, "at most %g %% each", j->bound), "no large relation is bloated");
         else if (j->large == 0 && silent == 0 && json_array_size(json_list(j->facts, "gaps")) == 0)
                 findings_skip(j->out, "DSK-6",

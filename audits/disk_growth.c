@@ -1,6 +1,5 @@
 /* Disk growth: how full the volumes are, and when they will be.  Controls: DSK-5. */
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -128,24 +127,11 @@ query_volume(struct postgres *server, const char *sql, json_t *out, struct error
                        : 0;
 }
 
-static bool
-on_volume(const json_t *globs, const char *tablespace)
-{
-        size_t i;
-        json_t *glob;
-
-        json_array_foreach((json_t *)globs, i, glob)
-        {
-                if (json_is_string(glob) && fnmatch(json_string_value(glob), tablespace, 0) == 0)
-                        return true;
-        }
-        return globs == NULL;
-}
-
 /* A volume of known size: what lies on it, added up. */
 static int
 add_volume(const json_t *volume, const json_t *facts, json_t *out)
 {
+        const json_t *globs = json_list(volume, "tablespaces");
         double used = 0;
         bool hidden = false;
         size_t i;
@@ -153,7 +139,7 @@ add_volume(const json_t *volume, const json_t *facts, json_t *out)
 
         json_array_foreach((json_t *)json_list(facts, "tablespaces"), i, tablespace)
         {
-                if (!on_volume(json_list(volume, "tablespaces"), json_text(tablespace, "name", "")))
+                if (globs != NULL && !json_globs_match(globs, json_text(tablespace, "name", "")))
                         continue;
                 hidden = hidden || !json_has(tablespace, "bytes");
                 used += json_real_or(tablespace, "bytes", 0);
@@ -228,15 +214,6 @@ struct judging {
         struct findings *out;
 };
 
-static const char *
-bytes_words(const struct judging *j, double bytes)
-{
-        char text[SIZE_TEXT];
-
-        size_format(bytes, text);
-        return findings_text(j->out, "%s", text);
-}
-
 static void
 judge_used(const struct judging *j, const json_t *volume, size_t index)
 {
@@ -251,29 +228,30 @@ judge_used(const struct judging *j, const json_t *volume, size_t index)
         }
         bool partial = json_flag(volume, "partial", false);
         const char *observed = findings_text(j->out, "%s%.1f %% used: %s of %s", partial ? "at least " : "",
-                                             100 * used / total, bytes_words(j, used), bytes_words(j, total));
+                                             100 * used / total, findings_size(j->out, used),
+                                             findings_size(j->out, total));
         /* A small volume would always be short of gigabytes: its share counts alone. */
         bool scarce = total >= 4 * least && total - used < least;
         const char *expected = findings_text(j->out, "at most %g %% used%s%s", bound,
                                              total >= 4 * least ? ", free at least " : "",
-                                             total >= 4 * least ? bytes_words(j, least) : "");
+                                             total >= 4 * least ? findings_size(j->out, least) : "");
         if (100 * used / total > bound || scarce)
-                findings_add(j->out,
-                             &(struct finding){.control = "DSK-5",
-                                               .resource = resource,
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, "DSK-5", true),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = "the volume is nearly full: when it is, the server stops",
-                                               .remedy = findings_text(
-                                                       j->out,
-                                                       "enlarge it to %s or more, or free %s: look at WAL (DSK-7), "
-                                                       "temporary files (DSK-8), bloat (DSK-6) and old data (DSK-2)",
-                                                       bytes_words(j, used / bound * 100),
-                                                       bytes_words(j, fmax(used - total * bound / 100,
-                                                                           scarce ? least - (total - used) : 0))),
-                                               .evidence = findings_text(j->out, "/volumes/%zu", index)});
+                findings_add(j->out, &(struct finding){
+                                             .control = "DSK-5",
+                                             .resource = resource,
+                                             .status = STATUS_FAIL,
+                                             .severity = policy_severity(j->policy, "DSK-5", true),
+                                             .observed = observed,
+                                             .expected = expected,
+                                             .message = "the volume is nearly full: when it is, the server stops",
+                                             .remedy = findings_text(
+                                                     j->out,
+                                                     "enlarge it to %s or more, or free %s: look at WAL (DSK-7), "
+                                                     "temporary files (DSK-8), bloat (DSK-6) and old data (DSK-2)",
+                                                     findings_size(j->out, used / bound * 100),
+                                                     findings_size(j->out, fmax(used - total * bound / 100,
+                                                                                scarce ? least - (total - used) : 0))),
+                                             .evidence = findings_text(j->out, "/volumes/%zu", index)});
         else if (partial)
                 findings_error(j->out, "DSK-5", &resource, REASON_DENIED,
                                findings_text(j->out, "%s, but not all that lies on the volume can be seen", observed),
@@ -289,7 +267,7 @@ hold_out_words(const struct judging *j, const struct trend *trend)
         if (trend->held_days == 0)
                 return "";
         return findings_text(j->out, "; %d days ago it forecast %s, it became %s", trend->held_days,
-                             bytes_words(j, trend->held_forecast), bytes_words(j, trend->held_actual));
+                             findings_size(j->out, trend->held_forecast), findings_size(j->out, trend->held_actual));
 }
 
 static void
@@ -298,11 +276,9 @@ judge_date(const struct judging *j, const json_t *volume, const struct trend *tr
         const char *name = json_text(volume, "name", "?");
         struct resource resource = {.kind = "projection", .name = name};
         int64_t horizon = policy_whole(j->policy, "DSK-5", "horizon");
-        char words[DURATION_TEXT];
         const char *told = trend_words(trend, "bytes", j->out);
 
-        duration_format(horizon, words);
-        const char *expected = findings_text(j->out, "not full within %s", words);
+        const char *expected = findings_text(j->out, "not full within %s", findings_duration(j->out, (double)horizon));
         const char *observed = findings_text(j->out, "%s, from %zu samples over %" PRId64 " days%s", told,
                                              trend->samples, trend->days, hold_out_words(j, trend));
         if (trend->verdict == TREND_TOO_LITTLE) {
@@ -322,7 +298,7 @@ judge_date(const struct judging *j, const json_t *volume, const struct trend *tr
                                              .remedy = findings_text(j->out,
                                                                      "%s more would last another 90 days; the fastest "
                                                                      "growing tables are in this report's projections",
-                                                                     bytes_words(j, quarter)),
+                                                                     findings_size(j->out, quarter)),
                                              .evidence = findings_text(j->out, "/volumes/%zu", index)});
         } else {
                 bool early = trend->full_earliest_ms != 0 &&

@@ -2,7 +2,6 @@
 
 #include "audit.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,26 +190,7 @@ identifier(struct findings *out, const char *name)
 static const char *
 shown(struct findings *out, int64_t timeout_ms)
 {
-        char text[DURATION_TEXT];
-
-        if (timeout_ms == 0)
-                return "0 (never)";
-        duration_format(timeout_ms, text);
-        return findings_text(out, "%s", text);
-}
-
-static bool
-exempt(const struct policy *policy, const char *role)
-{
-        size_t i;
-        json_t *glob;
-
-        json_array_foreach((json_t *)policy_value(policy, "DBC-1", "exempt_roles"), i, glob)
-        {
-                if (json_is_string(glob) && fnmatch(json_string_value(glob), role, 0) == 0)
-                        return true;
-        }
-        return false;
+        return timeout_ms == 0 ? "0 (never)" : findings_duration(out, (double)timeout_ms);
 }
 
 static bool
@@ -308,6 +288,7 @@ overrides_judge(const json_t *facts, const struct policy *policy, struct finding
         const json_t *roles = json_list(facts, "roles"), *databases = json_list(facts, "databases");
         const json_t *overrides = json_list(facts, "overrides");
         struct resource all = {.kind = "roles", .name = "overrides"};
+        const json_t *exempt = policy_value(policy, "DBC-1", "exempt_roles");
         size_t before = out->count, i;
         json_t *row;
 
@@ -322,7 +303,7 @@ overrides_judge(const json_t *facts, const struct policy *policy, struct finding
         {
                 const char *role = json_text(row, "role", ""), *database = json_text(row, "database", "");
                 bool everybody = *role == '\0' && *database == '\0'; /* judged as the server's own value */
-                if (!everybody && logs_in(roles, role) && !exempt(policy, role) &&
+                if (!everybody && logs_in(roles, role) && !json_globs_match(exempt, role) &&
                     !within(policy, timeout_parse(json_text(row, "value", ""))))
                         override_judge(policy, row, i, out);
         }

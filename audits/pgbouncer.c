@@ -4,7 +4,6 @@
 
 #include "audit.h"
 #include "json.h"
-#include "moment.h"
 #include "pool_sum.h"
 #include "pooler_facts.h"
 
@@ -25,17 +24,6 @@ config_number(const json_t *instance, const char *key)
         return json_real_or(json_map(instance, "config"), key, NAN);
 }
 
-static const char *
-seconds_words(double seconds, struct findings *out)
-{
-        char text[DURATION_TEXT];
-
-        if (!isfinite(seconds) || fabs(seconds) > 1e12)
-                return "?";
-        duration_format((int64_t)(seconds * 1000), text);
-        return findings_text(out, "%s", text);
-}
-
 /* A setting in seconds that must lie in (0, most]: the instances that break it are named, one finding in all, so that
  * addresses, which come and go, are no part of its identity. */
 struct bound {
@@ -50,7 +38,8 @@ static void
 judge_bound(const struct judging *j, const struct bound *bound)
 {
         struct resource resource = {.kind = "setting", .name = bound->key};
-        const char *expected = findings_text(j->out, "%s in 1 s to %s", bound->key, seconds_words(bound->most, j->out));
+        const char *expected = findings_text(j->out, "%s in 1 s to %s", bound->key,
+                                             findings_duration(j->out, 1000 * bound->most));
         const char *names = "", *observed = "";
         size_t i, unread = 0, wrong = 0, first = 0;
         bool zero = false;
@@ -65,12 +54,14 @@ judge_bound(const struct judging *j, const struct bound *bound)
                         continue;
                 }
                 if (*observed == '\0')
-                        observed = findings_text(j->out, "%s = %s", bound->key, seconds_words(value, j->out));
+                        observed = findings_text(j->out, "%s = %s", bound->key,
+                                                 findings_duration(j->out, 1000 * value));
                 if (value > 0 && value <= bound->most)
                         continue;
                 if (wrong++ == 0) {
                         first = i;
-                        observed = findings_text(j->out, "%s = %s", bound->key, seconds_words(value, j->out));
+                        observed = findings_text(j->out, "%s = %s", bound->key,
+                                                 findings_duration(j->out, 1000 * value));
                 }
                 zero = zero || value <= 0;
                 names = findings_text(j->out, "%s%s%s", names, *names != '\0' ? ", " : "", address);
@@ -278,9 +269,10 @@ judge_pools(const struct judging *j)
                                         .status = STATUS_FAIL,
                                         .severity = policy_severity(j->policy, "DBC-4", false),
                                         .observed = findings_text(j->out, "%.0f client(s) wait at %s, the first for %s",
-                                                                  queue, address, seconds_words(wait, j->out)),
+                                                                  queue, address,
+                                                                  findings_duration(j->out, 1000 * wait)),
                                         .expected = findings_text(j->out, "nobody waits longer than %s",
-                                                                  seconds_words(bound, j->out)),
+                                                                  findings_duration(j->out, 1000 * bound)),
                                         .message = findings_text(
                                                 j->out,
                                                 "clients wait for a server connection: %.0f of this pool "
@@ -298,11 +290,12 @@ judge_pools(const struct judging *j)
                 findings_error(j->out, "DBC-4", &(struct resource){.kind = "pools"}, REASON_PROTOCOL,
                                "SHOW POOLS was not understood", "look at SHOW POOLS on the admin console");
         else if (late == 0)
-                findings_pass(j->out, "DBC-4", &(struct resource){.kind = "pools"},
-                              findings_text(j->out, "%zu pool(s), longest wait %s", pools,
-                                            longest > 0 ? seconds_words(longest, j->out) : "0 s"),
-                              findings_text(j->out, "nobody waits longer than %s", seconds_words(bound, j->out)),
-                              "no client waits for a server connection");
+                findings_pass(
+                        j->out, "DBC-4", &(struct resource){.kind = "pools"},
+                        findings_text(j->out, "%zu pool(s), longest wait %s", pools,
+                                      longest > 0 ? findings_duration(j->out, 1000 * longest) : "0 s"),
+                        findings_text(j->out, "nobody waits longer than %s", findings_duration(j->out, 1000 * bound)),
+                        "no client waits for a server connection");
 }
 
 static void

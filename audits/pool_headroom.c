@@ -7,7 +7,6 @@
 
 #include "audit.h"
 #include "json.h"
-#include "moment.h"
 #include "pool_sum.h"
 
 /* A value as a number, as text, or as an object with "setting" or "value". */
@@ -175,7 +174,6 @@ judge_order(const json_t *facts, const struct side *side, const struct policy *p
         double cut = server_setting(facts, side->server, "idle_session_ms") / 1000; /* since 14 */
         double longest = 0;
         bool never = false, seen = false;
-        char words[DURATION_TEXT];
 
         for (size_t i = 0; i < side->count; i++) {
                 size_t k;
@@ -199,9 +197,9 @@ judge_order(const json_t *facts, const struct side *side, const struct policy *p
                                "idle_session_timeout: waive this one");
                 return;
         }
-        duration_format(cut > 0 && cut < 1e12 ? (int64_t)(cut * 1000) : 0, words);
         const char *observed = findings_text(out, "%s: server_idle_timeout %.0f s; %s: idle_session_timeout %s",
-                                             side->names, never ? 0.0 : longest, side->server, cut > 0 ? words : "off");
+                                             side->names, never ? 0.0 : longest, side->server,
+                                             cut > 0 ? findings_duration(out, cut * 1000) : "off");
         const char *expected = "the pooler gives a connection back before the server cuts it";
         if (cut > 0 && (never || longest >= cut))
                 findings_add(

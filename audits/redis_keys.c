@@ -234,24 +234,6 @@ struct judge {
         struct findings *out;
 };
 
-static const char *
-bytes(struct findings *out, double size)
-{
-        char text[SIZE_TEXT];
-
-        size_format(size, text);
-        return findings_text(out, "%s", text);
-}
-
-static const char *
-duration(struct findings *out, double ms)
-{
-        char text[DURATION_TEXT];
-
-        duration_format((int64_t)ms, text);
-        return findings_text(out, "%s", text);
-}
-
 /* The 95 % interval of a share seen `hits` times in a sample of `n` (Wilson 1927), in percent. */
 static void
 wilson(double hits, double n, double *low, double *high)
@@ -323,7 +305,8 @@ class_judge(const struct judge *j, const json_t *class, size_t index)
                                "check the pattern of the key class, and whether the cache is used at all");
                 return;
         }
-        const char *expected = bound >= 0 ? findings_text(out, "every key expires, within %s", duration(out, bound))
+        const char *expected = bound >= 0 ? findings_text(out, "every key expires, within %s",
+                                                          findings_duration(out, bound))
                                           : "every key expires";
         struct finding finding = {.control = "RED-1",
                                   .resource = resource,
@@ -335,7 +318,7 @@ class_judge(const struct judge *j, const json_t *class, size_t index)
                 double size = json_real_or(class, "bytes", -1);
                 finding.observed = findings_text(
                         out, "%s never expire%s, for example %s", share_words(j, lasting, keys),
-                        size >= 0 ? findings_text(out, " (the class holds %s)", bytes(out, size)) : "",
+                        size >= 0 ? findings_text(out, " (the class holds %s)", findings_size(out, size)) : "",
                         json_text(class, "example", "?"));
                 finding.message =
                         "Keys of this class stay for ever: the cache fills up, and volatile-lru may not evict them.";
@@ -345,15 +328,17 @@ class_judge(const struct judge *j, const json_t *class, size_t index)
                         "that are there: redis-cli --scan --pattern '%s'.",
                         match);
         } else if (bound >= 0 && longest > bound * 1.001) {
-                finding.observed = findings_text(out, "TTLs up to %s (half below %s)", duration(out, longest),
-                                                 duration(out, json_real_or(json_map(class, "ttl"), "p50_ms", 0)));
+                finding.observed = findings_text(
+                        out, "TTLs up to %s (half below %s)", findings_duration(out, longest),
+                        findings_duration(out, json_real_or(json_map(class, "ttl"), "p50_ms", 0)));
                 finding.message = "Keys of this class live longer than they should: what is served from them is older "
                                   "than promised.";
-                finding.remedy = findings_text(out, "Write them with a TTL of at most %s.", duration(out, bound));
+                finding.remedy = findings_text(out, "Write them with a TTL of at most %s.",
+                                               findings_duration(out, bound));
         } else {
                 findings_pass(out, "RED-1", &resource,
-                              findings_text(out, "%.0f keys, TTLs up to %s", keys, duration(out, longest)), expected,
-                              "Keys of this class expire in time.");
+                              findings_text(out, "%.0f keys, TTLs up to %s", keys, findings_duration(out, longest)),
+                              expected, "Keys of this class expire in time.");
                 return;
         }
         findings_add(out, &finding);
@@ -442,27 +427,29 @@ sizes_judge(const struct judge *j)
                         if (size <= bound)
                                 continue;
                         over++;
-                        findings_add(out, &(struct finding){
-                                                  .control = "RED-5",
-                                                  .resource = {.kind = name, .name = json_text(large, "name", "?")},
-                                                  .status = STATUS_FAIL,
-                                                  .severity = policy_severity(j->policy, "RED-5", false),
-                                                  .observed = findings_text(out, "%s in memory", bytes(out, size)),
-                                                  .expected = findings_text(out, "at most %s", bytes(out, bound)),
-                                                  .message = "One value is so large that reading or deleting it holds "
-                                                             "up everybody else.",
-                                                  .remedy = "Split it, compress it, or keep it in object storage; "
-                                                            "delete with UNLINK.",
-                                                  .evidence = findings_text(out, "/keyspace/types/%s/largest/%zu", name,
-                                                                            i)});
+                        findings_add(
+                                out,
+                                &(struct finding){
+                                        .control = "RED-5",
+                                        .resource = {.kind = name, .name = json_text(large, "name", "?")},
+                                        .status = STATUS_FAIL,
+                                        .severity = policy_severity(j->policy, "RED-5", false),
+                                        .observed = findings_text(out, "%s in memory", findings_size(out, size)),
+                                        .expected = findings_text(out, "at most %s", findings_size(out, bound)),
+                                        .message = "One value is so large that reading or deleting it holds "
+                                                   "up everybody else.",
+                                        .remedy = "Split it, compress it, or keep it in object storage; "
+                                                  "delete with UNLINK.",
+                                        .evidence = findings_text(out, "/keyspace/types/%s/largest/%zu", name, i)});
                 }
         }
         if (types == 0)
                 findings_error(out, "RED-5", NULL, REASON_TOO_LITTLE_DATA, "No value was seen.",
                                "check the url's database number");
         else if (over == 0)
-                findings_pass(out, "RED-5", NULL, findings_text(out, "the largest value takes %s", bytes(out, largest)),
-                              findings_text(out, "at most %s", bytes(out, bound)), "No value is oversized.");
+                findings_pass(out, "RED-5", NULL,
+                              findings_text(out, "the largest value takes %s", findings_size(out, largest)),
+                              findings_text(out, "at most %s", findings_size(out, bound)), "No value is oversized.");
 }
 
 static void

@@ -85,15 +85,6 @@ struct judge {
         struct findings *out;
 };
 
-static const char *
-bytes(struct findings *out, double size)
-{
-        char text[SIZE_TEXT];
-
-        size_format(size, text);
-        return findings_text(out, "%s", text);
-}
-
 static bool
 listed(const struct policy *policy, const char *setting, const char *word)
 {
@@ -127,7 +118,7 @@ policy_judge(const struct judge *j, const json_t *server, const char *role, cons
         bool right = cache ? limit > 0 && listed(j->policy, "cache_policies", policy)
                            : listed(j->policy, "queue_policies", policy);
         const char *observed = findings_text(out, "%s, maxmemory %s", policy,
-                                             limit > 0 ? bytes(out, limit) : "unlimited");
+                                             limit > 0 ? findings_size(out, limit) : "unlimited");
         const char *expected = cache ? "volatile-lru with a maxmemory (policy cache_policies)"
                                      : "noeviction (policy queue_policies)";
         if (right) {
@@ -201,8 +192,8 @@ used_judge(const struct judge *j, const json_t *server, const char *address, siz
                 return;
         }
         double percent = used / limit * 100;
-        const char *observed = findings_text(out, "%.0f %% of %s in use (%s, by %s)", percent, bytes(out, limit),
-                                             bytes(out, used), source);
+        const char *observed = findings_text(out, "%.0f %% of %s in use (%s, by %s)", percent,
+                                             findings_size(out, limit), findings_size(out, used), source);
         const char *expected = findings_text(out, "at most %g %%, beyond %g %% SEV1", warn, severe);
         if (percent <= warn)
                 findings_pass(out, "RED-3", &resource, observed, expected, "There is room.");
@@ -224,7 +215,6 @@ date_judge(const struct judge *j, const json_t *server, const char *address, siz
         double used = json_real_or(server, "used", NAN), limit = limit_of(j, server, &source);
         int64_t horizon = policy_whole(j->policy, "RED-3", "horizon"), now = history_now(j->history);
         struct trend_question question = {.now_ms = now, .limit = limit > 0 ? limit : NAN};
-        char days[DURATION_TEXT];
 
         if (isnan(used))
                 return;
@@ -233,8 +223,7 @@ date_judge(const struct judge *j, const json_t *server, const char *address, siz
                 j->out->failed = true;
                 return;
         }
-        duration_format(horizon, days);
-        const char *expected = findings_text(j->out, "not full within %s", days),
+        const char *expected = findings_text(j->out, "not full within %s", findings_duration(j->out, (double)horizon)),
                    *told = trend_words(trend, "bytes", j->out);
         if (trend->verdict == TREND_TOO_LITTLE)
                 findings_error(
@@ -260,13 +249,11 @@ evicted_judge(const struct judge *j, const json_t *server, const char *address, 
         if (isnan(now))
                 return;
         double since = last == NULL || last->value > now ? now : now - last->value;
-        char uptime[DURATION_TEXT];
-        /* Bounded, since what a server says may be anything. */
-        duration_format((int64_t)fmax(0, fmin(json_real_or(server, "uptime_s", 0), 1e10)) * 1000, uptime);
-        const char *observed = last == NULL || last->value > now
-                                       ? findings_text(out, "%.0f keys evicted since the server started %s ago", since,
-                                                       uptime)
-                                       : findings_text(out, "%.0f keys evicted since the last run", since);
+        const char *observed =
+                last == NULL || last->value > now
+                        ? findings_text(out, "%.0f keys evicted since the server started %s ago", since,
+                                        findings_duration(out, 1000 * fmax(0, json_real_or(server, "uptime_s", 0))))
+                        : findings_text(out, "%.0f keys evicted since the last run", since);
         const char *expected = findings_text(out, "at most %.0f", allowed);
         if (since <= allowed)
                 findings_pass(out, "RED-3", &resource, observed, expected,

@@ -110,15 +110,6 @@ struct judge {
         struct findings *out;
 };
 
-static const char *
-bytes(struct findings *out, double size)
-{
-        char text[SIZE_TEXT];
-
-        size_format(size, text);
-        return findings_text(out, "%s", text);
-}
-
 /* Bytes a day since the last run; NAN when there was none, or the slot went forward since. */
 static double
 rate_per_day(const struct judge *judge, const char *series, const char *resource, double now)
@@ -135,14 +126,13 @@ static const char *
 until_lost(const struct judge *judge, const json_t *slot, double rate)
 {
         double safe = json_real_or(slot, "safe_wal_size", NAN);
-        char text[DURATION_TEXT];
 
         if (!(rate > 0))
                 return "";
         if (!(safe >= 0))
-                return findings_text(judge->out, ", growing by %s a day", bytes(judge->out, rate));
-        duration_format((int64_t)(safe / rate * (double)DAY_MS), text);
-        return findings_text(judge->out, ", growing by %s a day: lost in %s", bytes(judge->out, rate), text);
+                return findings_text(judge->out, ", growing by %s a day", findings_size(judge->out, rate));
+        return findings_text(judge->out, ", growing by %s a day: lost in %s", findings_size(judge->out, rate),
+                             findings_duration(judge->out, safe / rate * (double)DAY_MS));
 }
 
 static void
@@ -203,9 +193,9 @@ slot_judge(const struct judge *judge, const json_t *slot, size_t index)
                 name);
         const char *observed = isnan(retained)
                                        ? "nothing retained"
-                                       : findings_text(out, "%s retained, %s%s", bytes(out, retained),
+                                       : findings_text(out, "%s retained, %s%s", findings_size(out, retained),
                                                        active ? "active" : "inactive", until_lost(judge, slot, rate));
-        const char *expected = findings_text(out, "an inactive slot retains at most %s", bytes(out, bound));
+        const char *expected = findings_text(out, "an inactive slot retains at most %s", findings_size(out, bound));
         if (strcmp(status, "lost") == 0)
                 slot_fail(
                         judge, &resource, index, true, findings_text(out, "wal_status lost, %s", observed),
@@ -242,8 +232,8 @@ slots_judge(const struct judge *judge)
         if (keep == -2)
                 return;
         if (keep >= 0)
-                findings_pass(judge->out, "DSK-7", &setting, bytes(judge->out, (double)keep * 1048576), "a bound",
-                              "A forgotten slot can retain no more WAL than this.");
+                findings_pass(judge->out, "DSK-7", &setting, findings_size(judge->out, (double)keep * 1048576),
+                              "a bound", "A forgotten slot can retain no more WAL than this.");
         else if (json_array_size(slots) == 0)
                 findings_pass(judge->out, "DSK-7", &setting, "-1 (no bound), no slot", "a bound where there are slots",
                               "There is no bound, and no replication slot that would need one.");
@@ -297,12 +287,9 @@ archiver_judge(const struct judge *judge)
                         "WAL is kept for an archive that nothing writes: pg_wal grows until the disk is full.";
                 finding.remedy = "Set archive_command (or archive_library), or archive_mode = off and restart.";
         } else if (failed_ms > 0 && failed_ms > archived_ms) {
-                char text[DURATION_TEXT];
-                /* As doubles: facts of any shape must not overflow. */
                 double ago = json_real_or(archiver, "now_ms", (double)failed_ms) - (double)failed_ms;
-                duration_format((int64_t)fmax(0, fmin(ago, 1e15)), text);
                 finding.observed = findings_text(
-                        out, "failing, last %s ago on %s, %.0f failures%s", text,
+                        out, "failing, last %s ago on %s, %.0f failures%s", findings_duration(out, fmax(0, ago)),
                         json_text(archiver, "last_failed_wal", "?"), failed,
                         ready >= 0 ? findings_text(out, ", %" PRId64 " segments waiting", ready) : "");
                 finding.message =
@@ -337,10 +324,11 @@ size_judge(const struct judge *judge)
                 return;
         }
         findings_sample(out, "wal.directory_bytes", "", size);
-        const char *observed = findings_text(out, "%s (max_wal_size %s)", bytes(out, size), bytes(out, most));
+        const char *observed = findings_text(out, "%s (max_wal_size %s)", findings_size(out, size),
+                                             findings_size(out, most));
         /* A server that may use more by its own settings is not at fault for doing so. */
         double limit = most * 1.5 > bound ? most * 1.5 : bound;
-        const char *expected = findings_text(out, "at most %s", bytes(out, limit));
+        const char *expected = findings_text(out, "at most %s", findings_size(out, limit));
         if (size <= limit) {
                 findings_pass(out, "DSK-7", &resource, observed, expected, "pg_wal has its usual size.");
                 return;
@@ -375,10 +363,10 @@ replicas_judge(const struct judge *judge)
                 if (isnan(behind))
                         continue; /* a base backup, or rights that show no position: see the gap */
                 findings_sample(out, "wal.replica_behind_bytes", resource.name, behind);
-                const char *observed = findings_text(out, "%s behind, %s, %s", bytes(out, behind),
+                const char *observed = findings_text(out, "%s behind, %s, %s", findings_size(out, behind),
                                                      json_text(replica, "state", "?"),
                                                      json_text(replica, "sync_state", "?"));
-                const char *expected = findings_text(out, "at most %s behind", bytes(out, bound));
+                const char *expected = findings_text(out, "at most %s behind", findings_size(out, bound));
                 if (behind <= bound) {
                         findings_pass(out, "DSK-7", &resource, observed, expected, "The replica keeps up.");
                         continue;

@@ -18,9 +18,9 @@ enum status { STATUS_FAIL, STATUS_ERROR, STATUS_WAIVED, STATUS_SKIP, STATUS_PASS
 /* SEV1 is the worst.  Compare with severity_reaches(), never with < and >. */
 enum severity { SEV_NONE = 0, SEV1 = 1, SEV2 = 2, SEV3 = 3, SEV4 = 4 };
 
-const char *status_name(enum status status);       /* "fail" "error" "waived" "skip" "pass" */
+const char *status_name(enum status status); /* "fail" "error" "waived" "skip" "pass" */
 bool status_from_name(const char *name, enum status *status);
-const char *severity_name(enum severity severity); /* "SEV1"; "" for SEV_NONE */
+const char *severity_name(enum severity severity);  /* "SEV1"; "" for SEV_NONE */
 enum severity severity_from_name(const char *name); /* SEV_NONE for an unknown one */
 
 /* True when `severity` is at least as bad as `bound`; SEV_NONE never is. */
@@ -67,7 +67,7 @@ struct findings {
         size_t inventory_count;
         struct sample_row *samples;
         size_t sample_count;
-        bool failed; /* memory ran out somewhere: the result must not be used */
+        bool failed;                  /* memory ran out somewhere: the result must not be used */
         struct findings_arena *arena; /* owned: every string */
 };
 
@@ -79,14 +79,17 @@ void findings_free(struct findings *findings);
 void findings_add(struct findings *findings, const struct finding *finding);
 
 /* A string that lives as long as `findings`.  Never NULL. */
-const char *findings_text(struct findings *findings, const char *format, ...)
-        __attribute__((format(printf, 2, 3)));
+const char *findings_text(struct findings *findings, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Bytes as size_format() shows them, and milliseconds as duration_format() does; "?" for what is no number. */
+const char *findings_size(struct findings *findings, double bytes);
+const char *findings_duration(struct findings *findings, double duration_ms);
 
 /* Shorthands for the common shapes.  `resource` may be NULL. */
 void findings_pass(struct findings *findings, const char *control, const struct resource *resource,
                    const char *observed, const char *expected, const char *message);
-void findings_error(struct findings *findings, const char *control, const struct resource *resource,
-                    enum reason reason, const char *message, const char *remedy);
+void findings_error(struct findings *findings, const char *control, const struct resource *resource, enum reason reason,
+                    const char *message, const char *remedy);
 void findings_skip(struct findings *findings, const char *control, const char *message, const char *remedy);
 
 /* Adds an inventory row; `row` is stolen. */

@@ -28,6 +28,9 @@ const json_t *json_map(const json_t *object, const char *key);
 /* A walk along keys: json_at(o, "spec", "template", "metadata", NULL).  NULL where a step is missing. */
 const json_t *json_at(const json_t *object, ...) __attribute__((sentinel));
 
+/* True when one of the shell patterns in `globs` (an array of texts) fits `text`; false for no array. */
+bool json_globs_match(const json_t *globs, const char *text);
+
 /* True when object has the key and it is not null. */
 bool json_has(const json_t *object, const char *key);
 

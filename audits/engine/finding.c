@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "moment.h"
+
 static const char *const status_names[] = {
         [STATUS_FAIL] = "fail", [STATUS_ERROR] = "error", [STATUS_WAIVED] = "waived",
         [STATUS_SKIP] = "skip", [STATUS_PASS] = "pass",
@@ -156,6 +158,29 @@ findings_free(struct findings *findings)
         free(findings->inventory);
         free(findings->samples);
         free(findings);
+}
+
+const char *
+findings_size(struct findings *findings, double bytes)
+{
+        char text[SIZE_TEXT];
+
+        if (!isfinite(bytes))
+                return "?";
+        size_format(bytes, text);
+        return findings_text(findings, "%s", text);
+}
+
+const char *
+findings_duration(struct findings *findings, double duration_ms)
+{
+        char text[DURATION_TEXT];
+
+        if (!isfinite(duration_ms))
+                return "?";
+        /* Facts may hold anything: nothing that overflows. */
+        duration_format((int64_t)fmax(-1e17, fmin(duration_ms, 1e17)), text);
+        return findings_text(findings, "%s", text);
 }
 
 /* Room for one more item in a growing array: capacities are powers of two, so the count alone tells when to grow. */

@@ -2,6 +2,7 @@
 
 #include "json.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -75,6 +76,20 @@ json_at(const json_t *object, ...)
                 object = json_object_get(object, key);
         va_end(keys);
         return object;
+}
+
+bool
+json_globs_match(const json_t *globs, const char *text)
+{
+        size_t i;
+        json_t *glob;
+
+        json_array_foreach((json_t *)globs, i, glob)
+        {
+                if (json_is_string(glob) && fnmatch(json_string_value(glob), text, 0) == 0)
+                        return true;
+        }
+        return false;
 }
 
 bool

@@ -3,7 +3,6 @@
 #include "kubernetes_client.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,16 +316,7 @@ kubernetes_traffic(const struct kubernetes *kubernetes, size_t *requests, size_t
 bool
 kubernetes_in_scope(const struct kubernetes *kubernetes, const char *namespace_)
 {
-        const json_t *excluded = target_value(kubernetes->session->target, "exclude_namespaces");
-        size_t i;
-        json_t *glob;
-
-        json_array_foreach((json_t *)excluded, i, glob)
-        {
-                if (json_is_string(glob) && fnmatch(json_string_value(glob), namespace_, 0) == 0)
-                        return false;
-        }
-        return true;
+        return !json_globs_match(target_value(kubernetes->session->target, "exclude_namespaces"), namespace_);
 }
 
 static int

@@ -2,7 +2,6 @@
 
 #include "postgres_client.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -296,20 +295,6 @@ postgres_patience(struct postgres *server, int64_t timeout_ms)
         server->patience_ms = timeout_ms;
 }
 
-static bool
-matches(const json_t *globs, const char *name)
-{
-        size_t i;
-        json_t *glob;
-
-        json_array_foreach((json_t *)globs, i, glob)
-        {
-                if (json_is_string(glob) && fnmatch(json_string_value(glob), name, 0) == 0)
-                        return true;
-        }
-        return false;
-}
-
 static int
 keep_database(void *context, json_t *row)
 {
@@ -318,7 +303,7 @@ keep_database(void *context, json_t *row)
         const json_t *exclude = target_value(server->session->target, "exclude");
         const char *name = json_text(row, "datname", "");
 
-        if ((include != NULL && !matches(include, name)) || matches(exclude, name))
+        if ((include != NULL && !json_globs_match(include, name)) || json_globs_match(exclude, name))
                 return 0;
         char **grown = realloc(server->databases, (server->database_count + 2) * sizeof *grown);
         if (grown == NULL)
