@@ -25,7 +25,7 @@ fi
 # program NAME [FOLDER...]: its path, from build/servers, PATH, or the folders that Debian hides servers in.
 program() {
         local name=$1 folder
-        for folder in "$SERVERS"/usr/lib/postgresql/*/bin "$SERVERS/usr/sbin" "$SERVERS/usr/bin" /usr/lib/postgresql/*/bin \
+        for folder in "$SERVERS"/usr/lib/postgresql/*/bin "$SERVERS/usr/sbin" "$SERVERS/usr/bin" "$SERVERS/bin" /usr/lib/postgresql/*/bin \
                 /usr/sbin /usr/bin; do
                 [ -x "$folder/$name" ] && { echo "$folder/$name"; return 0; }
         done
