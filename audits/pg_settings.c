@@ -7,11 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buffer.h"
 #include "facts.h"
 #include "json.h"
 #include "moment.h"
-#include "postgres.h"
+#include "postgres_facts.h"
 #include "scope.h"
 
 enum { ROLES_MOST = 5000, SESSIONS_MOST = 5000 };
@@ -58,38 +57,11 @@ static const char sessions_sql[] =
         " FROM pg_stat_activity WHERE backend_type = 'client backend' AND state LIKE 'idle in transaction%'"
         " ORDER BY transaction_ms DESC NULLS LAST, pid";
 
-static const char hidden_sql[] =
-        "SELECT count(*) AS hidden, format('GRANT pg_monitor TO %I;', current_user) AS remedy FROM pg_stat_activity"
-        " WHERE state IS NULL AND datid IS NOT NULL AND pid <> pg_backend_pid()"
-        " AND NOT pg_has_role(current_user, 'pg_monitor', 'USAGE')";
-
-static int
-gap(json_t *facts, const char *name, struct error *err)
-{
-        if (err->reason == REASON_UNREACHABLE || err->reason == REASON_INTERRUPTED)
-                return -1;
-        return facts_gap(facts, name, "DBC-1", NULL, err) == 0 ? 0 : error_memory(err, name);
-}
-
-static int
-row_part(struct postgres *server, json_t *facts, const char *name, const char *sql, struct error *err)
-{
-        json_t *row = NULL;
-
-        if (postgres_row(server, NULL, sql, &row, err) != 0)
-                return gap(facts, name, err);
-        return json_put(facts, name, row) == 0 ? 0 : error_memory(err, name);
-}
-
-static int
-list_part(struct postgres *server, json_t *facts, const char *name, const char *sql, size_t most, struct error *err)
-{
-        json_t *rows = NULL;
-
-        if (postgres_rows(server, NULL, sql, NULL, most, &rows, err) != 0)
-                return gap(facts, name, err);
-        return json_put(facts, name, rows) == 0 ? 0 : error_memory(err, name);
-}
+static const struct postgres_part parts[] = {
+        {"server", "DBC-1", server_sql, .most = 0},          {"overrides", "DBC-1", overrides_sql, .most = ROLES_MOST},
+        {"roles", "DBC-1", roles_sql, .most = ROLES_MOST},   {"sessions", "DBC-1", sessions_sql, .most = SESSIONS_MOST},
+        {"hidden", "DBC-1", postgres_hidden_sql, .most = 0}, {0},
+};
 
 static int
 pg_settings_collect(struct session *session, json_t *facts, struct error *err)
@@ -98,11 +70,7 @@ pg_settings_collect(struct session *session, json_t *facts, struct error *err)
         struct error ignored;
         json_t *file = NULL;
 
-        if (server == NULL || row_part(server, facts, "server", server_sql, err) != 0 ||
-            list_part(server, facts, "overrides", overrides_sql, ROLES_MOST, err) != 0 ||
-            list_part(server, facts, "roles", roles_sql, ROLES_MOST, err) != 0 ||
-            list_part(server, facts, "sessions", sessions_sql, SESSIONS_MOST, err) != 0 ||
-            row_part(server, facts, "hidden", hidden_sql, err) != 0)
+        if (server == NULL || postgres_parts(server, parts, facts, err) != 0)
                 return -1;
         /* Readable by superusers only, and a help, not a need: reset_val tells the same for a session without
          * overrides. */
@@ -113,7 +81,7 @@ pg_settings_collect(struct session *session, json_t *facts, struct error *err)
         if (json_put(facts, "databases", databases) != 0)
                 return error_memory(err, "databases");
         if (names == NULL)
-                return gap(facts, "databases", err);
+                return postgres_gap(server, facts, "databases", "DBC-1", NULL, err);
         for (; *names != NULL; names++) {
                 if (json_push(databases, json_string(*names)) == NULL)
                         return error_memory(err, "databases");
@@ -127,7 +95,7 @@ pg_settings_check(struct session *session, struct rights *rights, struct error *
         struct postgres *server = postgres_session(session, err);
         scoped_json row = NULL;
 
-        if (server == NULL || postgres_row(server, NULL, hidden_sql, &row, err) != 0)
+        if (server == NULL || postgres_row(server, NULL, postgres_hidden_sql, &row, err) != 0)
                 return -1;
         rights_add(rights, json_whole(row, "hidden", 0) == 0, "state of every session (role pg_monitor)",
                    json_text(row, "remedy", ""));
@@ -172,19 +140,6 @@ timeout_of_everybody(const json_t *facts, int64_t server_ms)
                 }
         }
         return server_ms;
-}
-
-/* A name as SQL wants it: "odd ""name""". */
-static const char *
-identifier(struct findings *out, const char *name)
-{
-        scoped_buffer quoted = BUFFER_INIT(4096);
-
-        buffer_char(&quoted, '"');
-        for (; *name != '\0'; name++)
-                buffer_text(&quoted, *name == '"' ? "\"\"" : (const char[]){*name, '\0'});
-        buffer_char(&quoted, '"');
-        return findings_text(out, "%s", quoted.failed ? "\"...\"" : quoted.data);
 }
 
 static const char *
@@ -258,10 +213,10 @@ override_judge(const struct policy *policy, const json_t *row, size_t index, str
         struct resource resource = {.kind = *role != '\0' ? "role" : "database",
                                     .namespace_ = *role != '\0' && *database != '\0' ? database : NULL,
                                     .name = *role != '\0' ? role : database};
-        const char *who = *role != '\0' ? findings_text(out, "ROLE %s", identifier(out, role))
-                                        : findings_text(out, "DATABASE %s", identifier(out, database));
+        const char *who = *role != '\0' ? findings_text(out, "ROLE %s", postgres_identifier(out, NULL, role))
+                                        : findings_text(out, "DATABASE %s", postgres_identifier(out, NULL, database));
         const char *where = resource.namespace_ != NULL
-                                    ? findings_text(out, " IN DATABASE %s", identifier(out, database))
+                                    ? findings_text(out, " IN DATABASE %s", postgres_identifier(out, NULL, database))
                                     : "";
 
         findings_add(out, &(struct finding){

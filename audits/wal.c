@@ -10,7 +10,7 @@
 #include "facts.h"
 #include "json.h"
 #include "moment.h"
-#include "postgres.h"
+#include "postgres_facts.h"
 #include "scope.h"
 
 enum { ROWS_MOST = 2000 };
@@ -57,48 +57,23 @@ static const char replicas_sql[] =
 static const char size_sql[] = "SELECT sum(size)::bigint AS bytes, count(*) AS files FROM pg_ls_waldir()";
 static const char ready_sql[] = "SELECT count(*) AS ready FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'";
 
-/* One part of the facts; what cannot be read becomes a gap, and the rest goes on. */
-static int
-part(struct postgres *server, json_t *facts, const char *name, const char *sql, bool rows, struct error *err)
-{
-        json_t *got = NULL;
-        int result = rows ? postgres_rows(server, NULL, sql, NULL, ROWS_MOST, &got, err)
-                          : postgres_row(server, NULL, sql, &got, err);
+static const struct postgres_part parts[] = {
+        {"server", "DSK-7", server_sql, .most = 0},     {"slots", "DSK-7", slots_sql, .most = ROWS_MOST},
+        {"archiver", "DSK-7", archiver_sql, .most = 0}, {"replicas", "DSK-7", replicas_sql, .most = ROWS_MOST},
+        {"pg_wal", "DSK-7", size_sql, .most = 0},       {0},
+};
 
-        if (result == 0)
-                return json_put(facts, name, got) == 0 ? 0 : error_memory(err, name);
-        if (err->reason == REASON_UNREACHABLE || err->reason == REASON_INTERRUPTED)
-                return -1;
-        return facts_gap(facts, name, "DSK-7", NULL, err) == 0 ? 0 : error_memory(err, name);
-}
+static const struct postgres_part archive_parts[] = {{"archive_status", "DSK-7", ready_sql, .most = 0}, {0}};
 
 static int
 wal_collect(struct session *session, json_t *facts, struct error *err)
 {
         struct postgres *server = postgres_session(session, err);
 
-        if (server == NULL || part(server, facts, "server", server_sql, false, err) != 0 ||
-            part(server, facts, "slots", slots_sql, true, err) != 0 ||
-            part(server, facts, "archiver", archiver_sql, false, err) != 0 ||
-            part(server, facts, "replicas", replicas_sql, true, err) != 0 ||
-            part(server, facts, "pg_wal", size_sql, false, err) != 0)
+        if (server == NULL || postgres_parts(server, parts, facts, err) != 0)
                 return -1;
         const char *mode = json_text(json_map(facts, "server"), "archive_mode", "off");
-        return strcmp(mode, "off") == 0 ? 0 : part(server, facts, "archive_status", ready_sql, false, err);
-}
-
-static int
-wal_check(struct session *session, struct rights *rights, struct error *err)
-{
-        static const char sql[] = "SELECT pg_has_role(current_user, 'pg_monitor', 'USAGE') AS monitor,"
-                                  " format('GRANT pg_monitor TO %I;', current_user) AS remedy";
-        struct postgres *server = postgres_session(session, err);
-        scoped_json row = NULL;
-
-        if (server == NULL || postgres_row(server, NULL, sql, &row, err) != 0)
-                return -1;
-        rights_add(rights, json_flag(row, "monitor", false), "role pg_monitor", json_text(row, "remedy", ""));
-        return 0;
+        return strcmp(mode, "off") == 0 ? 0 : postgres_parts(server, archive_parts, facts, err);
 }
 
 /* --- what is judged ----------------------------------------------------------------------------------------------- */
@@ -410,5 +385,5 @@ const struct audit audit_wal = {
         .samples = {"wal.*"},
         .collect = wal_collect,
         .judge = wal_judge,
-        .check = wal_check,
+        .check = postgres_monitor_check,
 };

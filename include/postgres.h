@@ -27,6 +27,9 @@ int postgres_version(const struct postgres *server);      /* as server_version_n
 bool postgres_is_replica(const struct postgres *server);  /* in recovery */
 const char *postgres_home(const struct postgres *server); /* the DSN's database */
 
+/* True when the server went away during the run: nothing more is asked of it, postgres_session() gives its error. */
+bool postgres_is_gone(const struct postgres *server);
+
 /* Databases that can be connected to and that `include` and `exclude` of the target select, sorted, NULL-terminated;
  * borrowed.  NULL on error. */
 const char *const *postgres_databases(struct postgres *server, struct error *err);

@@ -176,11 +176,32 @@ postgres_close(void *object)
         free(server);
 }
 
+/* A database that cannot be reached may be full or closed; a server that does not answer at home either is gone, and
+ * waiting for it again for every database and every audit would cost the target all of its time. */
+static void
+ask_whether_gone(struct postgres *server, const char *database, const struct error *why)
+{
+        struct error err = {0};
+
+        if (strcmp(database, server->home) != 0) {
+                PGconn *home = postgres_connection(server, NULL, &err);
+                if (home == NULL || postgres_send(server, home, "SELECT 1", NULL, NULL, NULL, &err) == 0 ||
+                    (err.reason != REASON_UNREACHABLE && err.reason != REASON_TIMEOUT))
+                        return;
+        }
+        server->failed = true;
+        server->failure = *why;
+}
+
 PGconn *
 postgres_connection(struct postgres *server, const char *database, struct error *err)
 {
         struct postgres_open *slot = &server->open[0];
 
+        if (server->failed) {
+                *err = server->failure;
+                return NULL;
+        }
         if (database == NULL)
                 database = server->home;
         for (size_t i = 0; i < POSTGRES_CONNECTIONS; i++) {
@@ -195,6 +216,8 @@ postgres_connection(struct postgres *server, const char *database, struct error 
         PGconn *connection = connection_open(server, database, err);
         if (connection == NULL) {
                 error_wrap(err, "database %s", database);
+                if (err->reason == REASON_UNREACHABLE || err->reason == REASON_TIMEOUT)
+                        ask_whether_gone(server, database, err);
                 return NULL;
         }
         PQfinish(slot->connection);
@@ -270,6 +293,12 @@ postgres_session(struct session *session, struct error *err)
 }
 
 /* --- what it is --------------------------------------------------------------------------------------------------- */
+
+bool
+postgres_is_gone(const struct postgres *server)
+{
+        return server->failed;
+}
 
 int
 postgres_version(const struct postgres *server)
