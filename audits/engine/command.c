@@ -13,6 +13,7 @@ extern const struct command command_check;
 extern const struct command command_diff;
 extern const struct command command_explain;
 extern const struct command command_import;
+extern const struct command command_init;
 extern const struct command command_list;
 extern const struct command command_rejudge;
 extern const struct command command_report;
@@ -21,6 +22,7 @@ extern const struct command command_status;
 extern const struct command command_version;
 
 const struct command *const commands[] = {
+        &command_init,
         &command_check,
         &command_run_job,
         &command_report,
