@@ -414,7 +414,9 @@ judge_certificates(const struct judge *j, size_t *owned)
                 if (json_object_get(j->met, id) == NULL)
                         continue;
                 expiry_judge(j, certificate, i);
-                if (json_object_get(j->served, id) != NULL || !json_flag(certificate, "authority", false)) {
+                /* Intermediates belong to whoever runs the authority; one that signs itself is ours, or a server's. */
+                if (json_object_get(j->served, id) != NULL || !json_flag(certificate, "authority", false) ||
+                    json_flag(certificate, "self_signed", false)) {
                         owner_judge(j, certificate, i);
                         ++*owned;
                 }
