@@ -122,6 +122,8 @@ target_read(struct loader *loader, yaml_node_t *node, size_t index)
                                   ? settings_check_map(&loader->check, node, all, what, target_further)
                                   : json_object();
         json_array_append_new(json_object_get(memory->tree, "targets"), checked);
+        if (name != NULL && name[0] == '\0')
+                wrong(loader, node, "a target needs a name that is not empty");
         for (size_t i = 0; name != NULL && i < index; i++) {
                 if (memory->rows[i].name != NULL && strcmp(memory->rows[i].name, name) == 0)
                         wrong(loader, node, "%s: there is another target of that name", what);

@@ -117,16 +117,33 @@ among(const char *word, size_t length, const char *choices)
         return false;
 }
 
+/* A bound as people write it: durations with their unit. */
+static void
+bound_format(const struct setting *setting, double bound, char text[DURATION_TEXT])
+{
+        if (setting->type == SETTING_DURATION || setting->item == SETTING_DURATION)
+                duration_format((int64_t)bound, text);
+        else if (setting->type == SETTING_SIZE)
+                size_format(bound, text);
+        else
+                snprintf(text, DURATION_TEXT, "%.10g", bound);
+}
+
 static bool
 bounded(const struct setting *setting, double value, char *why, size_t size)
 {
         if ((setting->min == 0 && setting->max == 0) ||
             (value >= setting->min && (setting->max == 0 || value <= setting->max)))
                 return true;
+        char least[DURATION_TEXT], most[DURATION_TEXT];
+        bound_format(setting, setting->min, least);
+        bound_format(setting, setting->max, most);
         if (setting->max == 0)
-                snprintf(why, size, "must be at least %g", setting->min);
+                snprintf(why, size, "must be at least %s", least);
+        else if (setting->min == setting->max)
+                snprintf(why, size, "must be %s", least);
         else
-                snprintf(why, size, "must lie between %g and %g", setting->min, setting->max);
+                snprintf(why, size, "must lie between %s and %s", least, most);
         return false;
 }
 
@@ -443,7 +460,10 @@ pair_check(struct settings_check *check, const yaml_node_pair_t *pair, const str
         json_t *checked = field->type == SETTING_SECRET ? secret_check(check, value, place, label)
                                                         : settings_check_value(check, value, field, label);
         if (checked != NULL && json_object_get(out, field->name) != NULL) {
-                problem(check, key, "%s is given twice", label);
+                if (field->type == SETTING_SECRET)
+                        problem(check, key, "%s: %s_file or %s_env, not both", what, field->name, field->name);
+                else
+                        problem(check, key, "%s is given twice", label);
                 json_decref(checked);
         } else if (checked != NULL) {
                 json_put(out, field->name, checked);

@@ -76,6 +76,9 @@ waiver_read(struct settings_check *check, yaml_node_t *node, struct waivers *wai
         row->fingerprint = json_text(map, "fingerprint", NULL);
         moment_parse(json_text(map, "created", ""), &row->created_ms);
         moment_parse(json_text(map, "expires", ""), &row->expires_ms);
+        if (row->fingerprint != NULL && (strlen(row->fingerprint) != FINGERPRINT_TEXT - 1 ||
+                                         strspn(row->fingerprint, "0123456789abcdef") != FINGERPRINT_TEXT - 1))
+                wrong(check, node, row->id, "a fingerprint is 64 hexadecimal digits, as in the JSON report");
         if (row->control == NULL && row->fingerprint == NULL)
                 wrong(check, node, row->id, "needs a control or a fingerprint");
         if (row->control != NULL && strpbrk(row->control, "*?[") == NULL && control_find(row->control) == NULL &&
