@@ -61,10 +61,8 @@ unreadable(struct reading *reading, const char *path, int number)
 
         error_set(&err, number == EACCES || number == EPERM ? REASON_DENIED : REASON_CONFIGURATION, "%s: %s", path,
                   strerror(number));
-        error_remedy(&err, number == EACCES ? "let the user that runs rounds read it: setfacl -m u:rounds:r %s" : "",
-                     path);
-        if (number != EACCES)
-                err.remedy[0] = '\0';
+        if (err.reason == REASON_DENIED)
+                error_remedy(&err, "let the user that runs rounds read it: setfacl -m u:rounds:r %s", path);
         row_failed(reading, path, &err);
 }
 
