@@ -417,7 +417,7 @@ parse_at(struct parser *p, struct promql_node *node)
                 return lexer_fail(&p->lexer, p->token.start, "a time out of bounds");
         p->lexer.since_3 = p->lexer.since_3 || p->token.kind == TOKEN_DURATION;
         node->at = PROMQL_AT_TIME;
-        node->at_seconds = sign * p->token.number;
+        node->at_seconds = sign * round(p->token.number * 1000) / 1000; /* Prometheus keeps milliseconds */
         parser_advance(p, LEXER_PLAIN);
         return 0;
 }
