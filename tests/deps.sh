@@ -9,7 +9,7 @@ exec 9>build/deps.lock
 flock 9
 
 packages="gcc make pkg-config libc6-dev libpq-dev libhiredis-dev libssl-dev libcurl4-openssl-dev libcmark-dev libxlsxwriter-dev
-  libjansson-dev libyaml-dev libsqlite3-dev libarchive-dev libzstd-dev libc-ares-dev libpcre2-dev libexpat1-dev
+  libjansson-dev libyaml-dev libsqlite3-dev libarchive-dev libzstd-dev libc-ares-dev libpcre2-dev libexpat1-dev zlib1g-dev
   libcmocka-dev ca-certificates openssl jq curl sqlite3 procps util-linux unzip busybox systemd
   clang clang-format libclang-rt-14-dev shellcheck cppcheck gcovr"
 # Commands that may have come from elsewhere.
