@@ -12,8 +12,10 @@ PIDS=()
 if [ "$(id -u)" -eq 0 ]; then
         # The checkout may lie in a folder that only root may enter: nobody may read and pass, where the kernel lets us say so.
         NOBODY="setpriv --reuid=nobody --regid=nogroup --clear-groups"
-        $NOBODY --inh-caps=+dac_read_search --ambient-caps=+dac_read_search true 2>/dev/null &&
-                NOBODY="$NOBODY --inh-caps=+dac_read_search --ambient-caps=+dac_read_search"
+        # (Without the secure bit access(2), which initdb asks, would not count the capability.)
+        READING="--securebits +no_setuid_fixup --inh-caps=+dac_read_search --ambient-caps=+dac_read_search"
+        # shellcheck disable=SC2086
+        $NOBODY $READING true 2>/dev/null && NOBODY="$NOBODY $READING"
         # shellcheck disable=SC2086
         as_nobody() { $NOBODY env HOME="$WORK" "$@"; }
         give_nobody() { chown -R nobody:nogroup "$@"; }
