@@ -30,7 +30,7 @@
 
 /* What `rounds check` prints for one audit of one target. */
 struct right {
-        char what[160];   /* "role pg_monitor" */
+        char what[160]; /* "role pg_monitor" */
         bool held;
         char remedy[320]; /* the exact GRANT or RBAC rule when it is not held */
 };

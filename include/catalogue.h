@@ -22,8 +22,8 @@ struct control {
 };
 
 struct playbook {
-        const char *prefix; /* "DSK" */
-        const char *title;  /* "Database disk" */
+        const char *prefix;             /* "DSK" */
+        const char *title;              /* "Database disk" */
         const struct control *controls; /* ends with id NULL */
 };
 

@@ -33,8 +33,7 @@ struct error {
 
 /* Sets reason and text, clears the remedy.  Always returns -1, so that `return error_set(...)` reads well.
  * `err` may be NULL when the caller does not care. */
-int error_set(struct error *err, enum reason reason, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+int error_set(struct error *err, enum reason reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts "context: " in front of the text; keeps reason and remedy.  Always returns -1. */
 int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

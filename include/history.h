@@ -13,8 +13,8 @@ struct sample {
 };
 
 struct series {
-        const char *name;     /* "wal.slot_retained_bytes" */
-        const char *resource; /* "" for the target itself */
+        const char *name;             /* "wal.slot_retained_bytes" */
+        const char *resource;         /* "" for the target itself */
         const struct sample *samples; /* oldest first, strictly before the run's start */
         size_t count;
 };

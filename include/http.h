@@ -1,7 +1,9 @@
-/* HTTP for every probe that speaks it: libcurl under a deadline, bounded, in parallel on one connection where the server can.
+/* HTTP for every probe that speaks it: libcurl under a deadline, bounded, in parallel on one connection where the
+ * server can.
  *
- * Nothing but http and https; redirects are not followed (credentials would travel); bodies have a cap after decompression;
- * certificates are verified unless the target's configuration says otherwise.  One client belongs to one thread. */
+ * Nothing but http and https; redirects are not followed (credentials would travel); bodies have a cap after
+ * decompression; certificates are verified unless the target's configuration says otherwise.  One client belongs to one
+ * thread. */
 #ifndef ROUNDS_HTTP_H
 #define ROUNDS_HTTP_H
 
@@ -19,12 +21,12 @@ struct http_options {
         const char *ca_pem;
         const char *certificate_file, *key_file; /* client certificate */
         const char *certificate_pem, *key_pem;
-        const char *server_name; /* name to verify instead of the URL's host */
-        bool insecure;           /* do not verify; the target's configuration must ask for it */
+        const char *server_name;     /* name to verify instead of the URL's host */
+        bool insecure;               /* do not verify; the target's configuration must ask for it */
         const char *user, *password; /* basic authentication */
         const char *bearer;          /* Authorization: Bearer ... */
         const char *proxy;
-        int attempts; /* tries of one GET on 429, 502, 503, 504 and lost connections; 0 means 3 */
+        int attempts;   /* tries of one GET on 429, 502, 503, 504 and lost connections; 0 means 3 */
         size_t largest; /* cap on one decoded body, bytes; 0 means 64 MiB */
 };
 
@@ -40,26 +42,26 @@ int http_set_bearer(struct http *http, const char *bearer, struct error *err) __
 
 struct http_request {
         const char *url;
-        const char *method;            /* NULL: GET, or POST when there is a body */
-        const char *const *headers;    /* "Name: value", NULL-terminated; may be NULL */
+        const char *method;         /* NULL: GET, or POST when there is a body */
+        const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
         const char *body;
         size_t body_length;
-        /* Called with the body as it comes, instead of keeping it in the answer; non-zero ends the transfer with an error
-         * (REASON_PROTOCOL).  Such a request is not tried again once its first byte was handed over. */
+        /* Called with the body as it comes, instead of keeping it in the answer; non-zero ends the transfer with an
+         * error (REASON_PROTOCOL).  Such a request is not tried again once its first byte was handed over. */
         int (*receive)(void *context, const char *bytes, size_t length);
         void *context;
 };
 
 struct http_answer {
-        int status;          /* 200, 404 ...; 0 when no answer came */
-        struct buffer body;  /* decoded */
-        char *content_type;  /* without parameters, lower case; NULL when absent */
-        char *headers;       /* as received, CRLF between them; see http_header() */
-        int64_t date_ms;     /* the Date header, UTC; 0 when absent or unreadable */
+        int status;                   /* 200, 404 ...; 0 when no answer came */
+        struct buffer body;           /* decoded */
+        char *content_type;           /* without parameters, lower case; NULL when absent */
+        char *headers;                /* as received, CRLF between them; see http_header() */
+        int64_t date_ms;              /* the Date header, UTC; 0 when absent or unreadable */
         int64_t sent_ms, received_ms; /* wall clock around the first byte: the error bound of date_ms */
-        size_t wire_bytes;   /* as transferred, before decompression */
+        size_t wire_bytes;            /* as transferred, before decompression */
         int attempts;
-        struct error error;  /* of http_fetch_all(): why this one failed; reason NONE when it did not */
+        struct error error; /* of http_fetch_all(): why this one failed; reason NONE when it did not */
 };
 
 void http_answer_free(struct http_answer *answer);
@@ -70,7 +72,8 @@ int http_fetch(struct http *http, const struct http_request *request, const stru
                struct http_answer *answer, struct error *err) __attribute__((warn_unused_result));
 
 /* Many requests side by side, at most `parallel` at a time, multiplexed on one connection where the server speaks
- * HTTP/2.  Every answer is filled (its error says what failed).  -1 only when the deadline or a cancel ended the whole. */
+ * HTTP/2.  Every answer is filled (its error says what failed).  -1 only when the deadline or a cancel ended the whole.
+ */
 int http_fetch_all(struct http *http, const struct http_request *requests, size_t count, unsigned parallel,
                    const struct deadline *deadline, struct http_answer *answers, struct error *err)
         __attribute__((warn_unused_result));
@@ -78,8 +81,9 @@ int http_fetch_all(struct http *http, const struct http_request *requests, size_
 /* The value of a header of the final answer, malloc'd; NULL when absent. */
 char *http_header(const struct http_answer *answer, const char *name);
 
-/* An error for an answer whose status is no success: 401/403 denied, 404 unsupported, 408/504 timeout, 429 and 5xx unreachable,
- * else protocol; with the first words of the body.  `what` names the request without its secrets.  Always -1. */
+/* An error for an answer whose status is no success: 401/403 denied, 404 unsupported, 408/504 timeout, 429 and 5xx
+ * unreachable, else protocol; with the first words of the body.  `what` names the request without its secrets.  Always
+ * -1. */
 int http_status_error(const struct http_answer *answer, const char *what, struct error *err);
 
 /* Appends `text` percent-encoded for a query value or path segment (RFC 3986 unreserved characters stay). */

@@ -18,7 +18,7 @@ struct policy;
 double policy_number(const struct policy *policy, const char *control, const char *setting);
 int64_t policy_whole(const struct policy *policy, const char *control, const char *setting);
 bool policy_flag(const struct policy *policy, const char *control, const char *setting);
-const char *policy_text(const struct policy *policy, const char *control, const char *setting); /* "" if unset */
+const char *policy_text(const struct policy *policy, const char *control, const char *setting);    /* "" if unset */
 const json_t *policy_value(const struct policy *policy, const char *control, const char *setting); /* or NULL */
 
 /* The severity of a failing finding: the catalogue's, unless the configuration sets `severity` for the control.

@@ -46,8 +46,8 @@ int report_terminal(const struct view *view, bool colour, int width, FILE *strea
 struct view_figures {
         int64_t run, started_ms, finished_ms;
         size_t pass, fail, error, skip, waived;
-        size_t by_severity[5];     /* fails, indexed by enum severity */
-        double coverage_percent;   /* assessed / (assessed + error) */
+        size_t by_severity[5];   /* fails, indexed by enum severity */
+        double coverage_percent; /* assessed / (assessed + error) */
         double score_percent;
         size_t fresh, worse, still, fixed, incomparable;
 };

@@ -13,11 +13,11 @@
 #define scoped(function) __attribute__((cleanup(function)))
 
 /* The pointer's value; the variable is NULL afterwards, so its clean-up does nothing. */
-#define scope_keep(pointer)                                                                        \
-        __extension__({                                                                            \
-                __typeof__(pointer) kept_ = (pointer);                                             \
-                (pointer) = NULL;                                                                  \
-                kept_;                                                                             \
+#define scope_keep(pointer)                            \
+        __extension__({                                \
+                __typeof__(pointer) kept_ = (pointer); \
+                (pointer) = NULL;                      \
+                kept_;                                 \
         })
 
 static inline void

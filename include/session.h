@@ -14,8 +14,8 @@ struct session_item;
 
 struct session {
         const struct target *target;
-        struct deadline deadline; /* of the whole target; probes tighten it per call */
-        int64_t now_ms;           /* the run's start, wall clock, UTC: the one "now" of a run */
+        struct deadline deadline;            /* of the whole target; probes tighten it per call */
+        int64_t now_ms;                      /* the run's start, wall clock, UTC: the one "now" of a run */
         const struct target *const *targets; /* every configured target, NULL-terminated; for references by name */
         struct session_item *items;          /* owned; see session_put() */
 };

@@ -39,8 +39,8 @@ struct setting {
         const char *choices;          /* of a CHOICE or URL: "a|b|c" */
         const char *fallback;         /* default, written as in YAML; NULL: absent unless given */
         bool required;
-        double min, max; /* inclusive bounds in the stored unit; both 0: none */
-        const char *words;            /* one sentence for the manual, says the unit */
+        double min, max;   /* inclusive bounds in the stored unit; both 0: none */
+        const char *words; /* one sentence for the manual, says the unit */
 };
 
 #endif

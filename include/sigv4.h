@@ -17,13 +17,13 @@ struct sigv4_credentials {
 };
 
 struct sigv4_request {
-        const char *method;  /* "GET" */
-        const char *host;    /* as in the Host header, with the port unless it is the scheme's own */
-        const char *path;    /* percent-encoded, begins with "/" */
-        const char *query;   /* without "?", percent-encoded, in any order; NULL or "" */
+        const char *method;           /* "GET" */
+        const char *host;             /* as in the Host header, with the port unless it is the scheme's own */
+        const char *path;             /* percent-encoded, begins with "/" */
+        const char *query;            /* without "?", percent-encoded, in any order; NULL or "" */
         const char *region, *service; /* "eu-central-1", "s3" */
-        int64_t at_ms;       /* wall clock, UTC */
-        const char *body;    /* NULL: empty */
+        int64_t at_ms;                /* wall clock, UTC */
+        const char *body;             /* NULL: empty */
         size_t body_length;
         /* Further headers that are signed, "name: value", names in lower case, NULL-terminated; may be NULL. */
         const char *const *headers;

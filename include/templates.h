@@ -16,7 +16,8 @@ struct template_file {
 extern const struct template_file template_files[];
 
 /* The text of `name`: from `directory` when it has such a file (directory may be NULL), else the built-in one.
- * *text is malloc'd and NUL-terminated; the caller frees it.  At most 4 MiB.  REASON_CONFIGURATION when neither exists. */
+ * *text is malloc'd and NUL-terminated; the caller frees it.  At most 4 MiB.  REASON_CONFIGURATION when neither exists.
+ */
 int template_read(const char *directory, const char *name, char **text, size_t *size, struct error *err)
         __attribute__((warn_unused_result));
 

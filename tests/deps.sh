@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what building, testing and the demo need, and nothing that runs: packages of Debian 12 that are missing.  Servers are not
-# installed but unpacked into build/servers, so that nothing is started, enabled or left behind.  Asks for root only when a package
-# is missing; with everything there it takes no network and no time.
+# installed but unpacked into build/servers, so that nothing is started, enabled or left behind; what tests take from npm goes into
+# build/npm.  Asks for root only when a package is missing; with everything there it takes no network and no time.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p build/servers
@@ -10,10 +10,11 @@ flock 9
 
 packages="gcc make pkg-config libc6-dev libpq-dev libhiredis-dev libssl-dev libcurl4-openssl-dev libcmark-dev libxlsxwriter-dev
   libjansson-dev libyaml-dev libsqlite3-dev libarchive-dev libzstd-dev libc-ares-dev libpcre2-dev libexpat1-dev zlib1g-dev
-  libcmocka-dev ca-certificates openssl jq curl sqlite3 procps util-linux unzip busybox systemd
+  libcmocka-dev libtree-sitter-dev ca-certificates openssl jq curl sqlite3 procps util-linux unzip busybox systemd
   clang clang-format libclang-rt-14-dev shellcheck cppcheck gcovr"
 # Commands that may have come from elsewhere.
 command -v node >/dev/null || packages="$packages nodejs"
+command -v npm >/dev/null || packages="$packages npm"
 command -v kubectl >/dev/null || packages="$packages kubernetes-client"
 command -v chromium >/dev/null || packages="$packages chromium"
 # What the unpacked servers are linked with.
@@ -29,7 +30,9 @@ unpack=""
 for package in $servers; do
         [ -e "build/servers/.$package" ] || unpack="$unpack $package"
 done
-[ -n "$missing$unpack" ] || exit 0
+npm=""
+cmp -s tests/npm/package-lock.json build/npm/.installed || npm=yes
+[ -n "$missing$unpack$npm" ] || exit 0
 
 run_apt() {
         if [ "$(id -u)" -eq 0 ]; then
@@ -45,7 +48,7 @@ run_apt() {
 
 # Lists of packages that are missing or more than a week old are fetched again.
 fresh=$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mtime -7 2>/dev/null | head -n 1)
-[ -n "$fresh" ] || run_apt update >build/deps.log 2>&1 || { cat build/deps.log >&2; exit 1; }
+[ -n "$fresh" ] || [ -z "$missing$unpack" ] || run_apt update >build/deps.log 2>&1 || { cat build/deps.log >&2; exit 1; }
 
 if [ -n "$missing" ]; then
         echo "deps: installing$missing"
@@ -85,4 +88,18 @@ if [ -n "$unpack" ]; then
                 rm -f build/debs/"${package}"_*.deb
                 touch "build/servers/.$package"
         done
+fi
+
+# Scripts of packages stay unrun: they fetch and build what nothing here needs.  A machine without the registry still builds, and
+# the tests that need a package skip loudly.
+if [ -n "$npm" ]; then
+        echo "deps: installing the test tools of tests/npm into build/npm"
+        mkdir -p build/npm
+        cp tests/npm/package.json tests/npm/package-lock.json build/npm/
+        if (cd build/npm && npm ci --ignore-scripts --no-audit --no-fund) >build/deps.log 2>&1; then
+                cp tests/npm/package-lock.json build/npm/.installed
+        else
+                tail -n 5 build/deps.log >&2
+                echo "deps: npm could not install; tests that need it will be skipped" >&2
+        fi
 fi

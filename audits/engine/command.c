@@ -22,18 +22,8 @@ extern const struct command command_status;
 extern const struct command command_version;
 
 const struct command *const commands[] = {
-        &command_init,
-        &command_check,
-        &command_run_job,
-        &command_report,
-        &command_diff,
-        &command_rejudge,
-        &command_import,
-        &command_list,
-        &command_explain,
-        &command_status,
-        &command_version,
-        NULL,
+        &command_init,   &command_check, &command_run_job, &command_report, &command_diff,    &command_rejudge,
+        &command_import, &command_list,  &command_explain, &command_status, &command_version, NULL,
 };
 
 const struct command *

@@ -50,7 +50,8 @@ facts_lacks(const json_t *facts, const char *part)
         size_t i;
         json_t *gap;
 
-        json_array_foreach((json_t *)json_list(facts, "gaps"), i, gap) {
+        json_array_foreach((json_t *)json_list(facts, "gaps"), i, gap)
+        {
                 if (strcmp(json_text(gap, "part", ""), part) == 0)
                         return true;
         }
@@ -63,7 +64,8 @@ facts_judge_gaps(const json_t *facts, struct findings *out)
         size_t i, j;
         json_t *gap, *control;
 
-        json_array_foreach((json_t *)json_list(facts, "gaps"), i, gap) {
+        json_array_foreach((json_t *)json_list(facts, "gaps"), i, gap)
+        {
                 const json_t *about = json_map(gap, "resource");
                 struct resource resource = {.kind = json_text(about, "kind", NULL),
                                             .namespace_ = json_text(about, "namespace", NULL),
@@ -72,7 +74,8 @@ facts_judge_gaps(const json_t *facts, struct findings *out)
                 if (about == NULL)
                         resource = (struct resource){.kind = "part", .name = json_text(gap, "part", "")};
                 const char *remedy = json_text(gap, "remedy", "");
-                json_array_foreach((json_t *)json_list(gap, "controls"), j, control) {
+                json_array_foreach((json_t *)json_list(gap, "controls"), j, control)
+                {
                         if (!json_is_string(control))
                                 continue;
                         findings_add(out, &(struct finding){

@@ -12,13 +12,7 @@ extern const struct target_kind kind_s3;
 extern const struct target_kind kind_tls;
 
 const struct target_kind *const target_kinds[] = {
-        &kind_kubernetes,
-        &kind_pgbouncer,
-        &kind_postgres,
-        &kind_redis,
-        &kind_s3,
-        &kind_tls,
-        NULL,
+        &kind_kubernetes, &kind_pgbouncer, &kind_postgres, &kind_redis, &kind_s3, &kind_tls, NULL,
 };
 
 const struct target_kind *

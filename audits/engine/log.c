@@ -28,13 +28,13 @@ line(enum log_level level, const char *word, const char *format, va_list list)
         fprintf(stderr, "rounds: %s%s\n", word, text);
 }
 
-#define LOG_FUNCTION(name, level, word)                                                                                \
-        void log_##name(const char *format, ...)                                                                       \
-        {                                                                                                              \
-                va_list list;                                                                                          \
-                va_start(list, format);                                                                                \
-                line(level, word, format, list);                                                                       \
-                va_end(list);                                                                                          \
+#define LOG_FUNCTION(name, level, word)          \
+        void log_##name(const char *format, ...) \
+        {                                        \
+                va_list list;                    \
+                va_start(list, format);          \
+                line(level, word, format, list); \
+                va_end(list);                    \
         }
 
 LOG_FUNCTION(error, LOG_LEVEL_ERROR, "error: ")

@@ -206,16 +206,9 @@ duration_parse(const char *text, int64_t *duration_ms)
 bool
 size_parse(const char *text, int64_t *bytes)
 {
-        static const struct unit units[] = {{"B", 1},
-                                            {"KB", 1e3},
-                                            {"kB", 1e3},
-                                            {"MB", 1e6},
-                                            {"GB", 1e9},
-                                            {"TB", 1e12},
-                                            {"KiB", 1024.0},
-                                            {"MiB", 1048576.0},
-                                            {"GiB", 1073741824.0},
-                                            {"TiB", 1099511627776.0}};
+        static const struct unit units[] = {
+                {"B", 1},     {"KB", 1e3},     {"kB", 1e3},        {"MB", 1e6},           {"GB", 1e9},
+                {"TB", 1e12}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"TiB", 1099511627776.0}};
         double value;
 
         if (strcmp(text, "0") == 0) {

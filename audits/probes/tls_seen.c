@@ -131,7 +131,7 @@ trust_words(int code, X509 *leaf, size_t sent)
 
 /* A chain is verified once however many places send it, byte for byte the same: `album` remembers. */
 static int
-put_trust(json_t *row, X509 *leaf, STACK_OF(X509) *chain, const struct tls_trust *trust, struct tls_album *album)
+put_trust(json_t *row, X509 *leaf, STACK_OF(X509) * chain, const struct tls_trust *trust, struct tls_album *album)
 {
         char *key = json_dumps(json_object_get(row, "chain"), JSON_COMPACT);
         json_t *known = NULL;

@@ -471,9 +471,8 @@ int
 tls_sweep(struct tls_sweep *sweep, const struct deadline *deadline, struct error *err)
 {
         scoped_json chains = json_object();
-        struct crew crew = {.sweep = sweep,
-                            .deadline = deadline,
-                            .album = {.certificates = sweep->certificates, .chains = chains}};
+        struct crew crew = {
+                .sweep = sweep, .deadline = deadline, .album = {.certificates = sweep->certificates, .chains = chains}};
         struct worker workers[THREADS_MOST] = {{0}};
         size_t size = crew_size(sweep->count), began = 0;
 

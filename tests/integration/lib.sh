@@ -42,11 +42,21 @@ need() {
         done
 }
 
-# A port that nobody listens on now.
+# need_npm NAME...: skips the test, loudly, when a package of tests/npm is missing.  Scripts find them by NODE_PATH (CommonJS) or by
+# createRequire on "$NODE_PATH/" (modules).
+export NODE_PATH=$TOP/build/npm/node_modules
+need_npm() {
+        local name
+        for name in "$@"; do
+                [ -d "$NODE_PATH/$name" ] || { echo "SKIPPED: the npm package $name is not here (make deps installs it)"; exit 77; }
+        done
+}
+
+# A port that nobody listens on now; below the range from which the kernel takes ports for outgoing connections.
 free_port() {
         local port
         while :; do
-                port=$((20000 + RANDOM % 20000))
+                port=$((10000 + RANDOM % 22000))
                 (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return 0; }
         done
 }
