@@ -277,6 +277,16 @@ stream_file(const struct renderer *renderer, const struct view *view, const stru
         return result;
 }
 
+static int
+stream_error(int number, struct error *err)
+{
+        if (number == EPIPE)
+                return error_set(err, REASON_CONFIGURATION, "the report was not read to its end: its reader went away");
+        error_set(err, REASON_CONFIGURATION, "the report cannot be written to standard output: %s", strerror(number));
+        return error_remedy(err, number == ENOSPC || number == EDQUOT ? "free space where the output goes"
+                                                                      : "look at where the output goes");
+}
+
 int
 report_stream(const struct view *view, const char *format, const struct report_options *options, FILE *stream,
               struct error *err)
@@ -290,6 +300,6 @@ report_stream(const struct view *view, const char *format, const struct report_o
         result = renderer->write != NULL ? renderer->write(view, options, stream, err)
                                          : stream_file(renderer, view, options, stream, err);
         if (result == 0 && (fflush(stream) != 0 || ferror(stream)))
-                return file_error("cannot be written", "(output)", errno != 0 ? errno : EIO, err);
+                return stream_error(errno != 0 ? errno : EIO, err);
         return result;
 }

@@ -240,8 +240,10 @@ main(int argc, char **argv)
         signal(SIGXFSZ, SIG_IGN);
         int status = top_level(argc, argv);
 
+        errno = 0;
         if (fflush(stdout) != 0 || ferror(stdout)) {
-                if (errno != EPIPE)
+                /* What failed while a command wrote has been told by it. */
+                if (errno != 0 && errno != EPIPE && status < EXIT_STORE)
                         log_error("standard output: %s", strerror(errno));
                 return status > EXIT_STORE ? status : EXIT_STORE;
         }
