@@ -1,7 +1,8 @@
 /* One target during one run: what its audits share.
  *
  * "Connect once, fetch a list once": a probe keeps its connection here under its own key, and the next audit of
- * the same target finds it.  A session belongs to one worker thread; it is never shared between threads. */
+ * the same target finds it.  A session belongs to one worker thread; it is never shared between threads.  What an audit
+ * needs of another target it asks through session_reference(). */
 #ifndef ROUNDS_SESSION_H
 #define ROUNDS_SESSION_H
 
@@ -29,6 +30,11 @@ void *session_get(const struct session *session, const void *key);
 
 /* Closes everything kept.  The struct itself belongs to whoever declared it. */
 void session_end(struct session *session);
+
+/* The session of another configured target, for an audit that needs a value of it: opened on first use, kept in this
+ * one and closed with it, on the same thread and under the same deadline.  A target's own name gives its own session.
+ * Borrowed; NULL with REASON_CONFIGURATION for a name that no target has. */
+struct session *session_reference(struct session *session, const char *target, struct error *err);
 
 /* A configured target by name, NULL when there is none. */
 const struct target *session_target(const struct session *session, const char *name);

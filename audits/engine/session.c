@@ -49,6 +49,46 @@ session_end(struct session *session)
         }
 }
 
+/* --- other targets ------------------------------------------------------------------------------------------------ */
+
+static void
+reference_close(void *object)
+{
+        struct session *other = object;
+
+        session_end(other);
+        free(other);
+}
+
+struct session *
+session_reference(struct session *session, const char *name, struct error *err)
+{
+        const struct target *target = session_target(session, name);
+
+        if (target == session->target)
+                return session;
+        if (target == NULL) {
+                error_set(err, REASON_CONFIGURATION, "there is no target \"%.100s\"", name);
+                error_remedy(err, "name a target that stands under `targets` (rounds list targets)");
+                return NULL;
+        }
+        struct session *other = session_get(session, target);
+        if (other == NULL) {
+                other = calloc(1, sizeof *other);
+                if (other == NULL || session_put(session, target, other, reference_close) != 0) {
+                        error_memory(err, "session");
+                        return NULL;
+                }
+                other->target = target;
+                other->now_ms = session->now_ms;
+                other->targets = session->targets;
+        }
+        other->deadline = session->deadline;
+        return other;
+}
+
+/* --- look-up ------------------------------------------------------------------------------------------------------ */
+
 const struct target *
 session_target(const struct session *session, const char *name)
 {
