@@ -212,7 +212,7 @@ inventory_add(const struct judge *j, const json_t *certificate)
         if (until > 0 && until < 253402300800000) {
                 moment_format(until, text);
                 json_put_text(row, "not_after", text);
-                json_put_whole(row, "days_left", (json_int_t)floor((double)(until - j->now_ms) / (double)DAY_MS));
+                json_put_whole(row, "days_left", (json_int_t)trunc((double)(until - j->now_ms) / (double)DAY_MS));
         }
         json_put_text(row, "owner", json_text(certificate, "owner", ""));
         json_put_text(row, "issuer", json_text(certificate, "issuer", ""));

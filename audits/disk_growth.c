@@ -243,7 +243,7 @@ judge_used(const struct judging *j, const json_t *volume, size_t index)
                                              .severity = policy_severity(j->policy, "DSK-5", true),
                                              .observed = observed,
                                              .expected = expected,
-                                             .message = "the volume is nearly full: when it is, the server stops",
+                                             .message = "The volume is nearly full: when it is, the server stops",
                                              .remedy = findings_text(
                                                      j->out,
                                                      "enlarge it to %s or more, or free %s: look at WAL (DSK-7), "
@@ -257,7 +257,7 @@ judge_used(const struct judging *j, const json_t *volume, size_t index)
                                findings_text(j->out, "%s, but not all that lies on the volume can be seen", observed),
                                "GRANT pg_monitor TO the role, or give the volume a query (volumes: query)");
         else
-                findings_pass(j->out, "DSK-5", &resource, observed, expected, "the volume has room");
+                findings_pass(j->out, "DSK-5", &resource, observed, expected, "The volume has room");
 }
 
 /* What went wrong with a forecast of the past, for the words of the next. */
@@ -294,7 +294,7 @@ judge_date(const struct judging *j, const json_t *volume, const struct trend *tr
                                              .severity = policy_severity(j->policy, "DSK-5", false),
                                              .observed = observed,
                                              .expected = expected,
-                                             .message = "the volume will be full soon",
+                                             .message = "The volume will be full soon",
                                              .remedy = findings_text(j->out,
                                                                      "%s more would last another 90 days; the fastest "
                                                                      "growing tables are in this report's projections",
@@ -305,7 +305,7 @@ judge_date(const struct judging *j, const json_t *volume, const struct trend *tr
                              trend->full_earliest_ms - history_now(j->history) <= horizon;
                 findings_pass(j->out, "DSK-5", &resource, observed, expected,
                               early ? "it should last, but the early end of the range lies within the horizon"
-                                    : "the volume lasts");
+                                    : "The volume lasts");
         }
 }
 

@@ -187,9 +187,9 @@ judge_admission(const struct judging *j, const struct clients *clients)
         } else if (declared <= 0 && looks < LEAST_LOOKS) {
                 findings_error(j->out, "DBC-4", &resource, REASON_TOO_LITTLE_DATA,
                                findings_text(j->out,
-                                             "%zu look(s) at the number of clients do not show its peak, and none is "
+                                             "%zu %s at the number of clients cannot show its peak, and none is "
                                              "declared",
-                                             looks),
+                                             looks, looks == 1 ? "look" : "looks"),
                                "declare the peak (policy: DBC-4: peak), or import earlier figures as series "
                                "pgbouncer.clients with rounds import");
         } else {
@@ -275,7 +275,7 @@ judge_pools(const struct judging *j)
                                                                   findings_duration(j->out, 1000 * bound)),
                                         .message = findings_text(
                                                 j->out,
-                                                "clients wait for a server connection: %.0f of this pool "
+                                                "Clients wait for a server connection: %.0f of this pool "
                                                 "are busy",
                                                 busy),
                                         .remedy = "look for long transactions that hold the pool's servers "
@@ -295,7 +295,7 @@ judge_pools(const struct judging *j)
                         findings_text(j->out, "%zu pool(s), longest wait %s", pools,
                                       longest > 0 ? findings_duration(j->out, 1000 * longest) : "0 s"),
                         findings_text(j->out, "nobody waits longer than %s", findings_duration(j->out, 1000 * bound)),
-                        "no client waits for a server connection");
+                        "No client waits for a server connection");
 }
 
 static void
@@ -319,18 +319,18 @@ pgbouncer_judge(const json_t *facts, const struct policy *policy, const struct h
                             .control = "DBC-2",
                             .key = "server_idle_timeout",
                             .most = policy_number(policy, "DBC-2", "server_idle_timeout") / 1000,
-                            .zero_words = "server connections are never given back: an idle pool keeps its share of "
+                            .zero_words = "Server connections are never given back: an idle pool keeps its share of "
                                           "max_connections for good",
-                            .high_words = "idle server connections are kept too long",
-                            .pass_words = "idle server connections are given back"});
+                            .high_words = "Idle server connections are kept too long",
+                            .pass_words = "Idle server connections are given back"});
         judge_bound(&j, &(struct bound){
                                 .control = "DBC-5",
                                 .key = "query_wait_timeout",
                                 .most = policy_number(policy, "DBC-5", "query_wait_timeout") / 1000,
-                                .zero_words = "a client may wait for a server connection for ever: when the pool is "
+                                .zero_words = "A client may wait for a server connection for ever: when the pool is "
                                               "exhausted, requests hang instead of failing",
-                                .high_words = "a client waits too long for a server connection before it is told no",
-                                .pass_words = "a client that gets no server connection is told so"});
+                                .high_words = "A client waits too long for a server connection before it is told no",
+                                .pass_words = "A client that gets no server connection is told so"});
         struct clients clients = count_clients(&j);
         if (clients.worst_share < 0 || clients.unread > 0)
                 findings_error(out, "DBC-4", &(struct resource){.kind = "setting", .name = "max_client_conn"},

@@ -151,7 +151,7 @@ judge_room(const json_t *facts, const struct side *side, const struct policy *po
                                                .severity = policy_severity(policy, "DBC-4", false),
                                                .observed = observed,
                                                .expected = expected,
-                                               .message = "full pools need more connections than the server takes: "
+                                               .message = "Full pools need more connections than the server takes: "
                                                           "under load clients get \"too many clients already\"",
                                                .remedy = smallest_change(side, &sum, room, reserved, out)});
         else
@@ -159,10 +159,10 @@ judge_room(const json_t *facts, const struct side *side, const struct policy *po
                         out, "DBC-4", &resource, observed, expected,
                         sum.every_user > room
                                 ? findings_text(out,
-                                                "the pools in use fit; if every user that PgBouncer knows used every "
+                                                "The pools in use fit; if every user that PgBouncer knows used every "
                                                 "database it would be %.0f",
                                                 sum.every_user)
-                                : "all pools fit into the server at once");
+                                : "All pools fit into the server at once");
         findings_sample(out, "pool_headroom.servers", side->server, sum.servers);
 }
 
@@ -211,7 +211,7 @@ judge_order(const json_t *facts, const struct side *side, const struct policy *p
                                 .severity = policy_severity(policy, "DBC-2", false),
                                 .observed = observed,
                                 .expected = expected,
-                                .message = "the server cuts idle connections that the pooler still believes in: the "
+                                .message = "The server cuts idle connections that the pooler still believes in: the "
                                            "next client to get one sees an error",
                                 .remedy = findings_text(out,
                                                         "set server_idle_timeout = %.0f in pgbouncer.ini of %s, or "
@@ -219,7 +219,7 @@ judge_order(const json_t *facts, const struct side *side, const struct policy *p
                                                         "roles on %s",
                                                         fmax(floor(cut / 2), 1), side->names, side->server)});
         else
-                findings_pass(out, "DBC-2", &resource, observed, expected, "the idle timeouts are in the right order");
+                findings_pass(out, "DBC-2", &resource, observed, expected, "The idle timeouts are in the right order");
 }
 
 static void

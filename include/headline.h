@@ -23,6 +23,9 @@ void percent_format(double percent, char text[16]);
 #define COUNT_TEXT 32
 void count_format(size_t count, char text[COUNT_TEXT]);
 
+/* A target's name for people: a finding of an audit that joins several targets has none of its own. */
+const char *target_words(const char *target);
+
 /* What one finding is about, for people: "slot kaireon/analytics"; the target's name where it is the target itself. */
 #define PLACE_TEXT 700
 void place_format(const struct view_finding *finding, char text[PLACE_TEXT]);

@@ -45,9 +45,9 @@ line_write(const struct view_finding *f, const char *colour, size_t width, FILE 
         char place[PLACE_TEXT];
 
         place_format(f, place);
-        if (asprintf(&line, " %s %.100s%s%s: %s%s%s%s", f->control, f->target, strcmp(place, f->target) != 0 ? " " : "",
-                     strcmp(place, f->target) != 0 ? place : "", f->message, *f->change_why != '\0' ? " (" : "",
-                     f->change_why, *f->change_why != '\0' ? ")" : "") < 0) {
+        if (asprintf(&line, " %s %.100s%s%s: %s%s%s%s", f->control, target_words(f->target),
+                     strcmp(place, f->target) != 0 ? " " : "", strcmp(place, f->target) != 0 ? place : "", f->message,
+                     *f->change_why != '\0' ? " (" : "", f->change_why, *f->change_why != '\0' ? ")" : "") < 0) {
                 line = NULL;
                 return;
         }

@@ -32,6 +32,12 @@ percent_format(double percent, char text[16])
         snprintf(text, 16, fmod(tenths, 10) == 0 ? "%.0f %%" : "%.1f %%", tenths / 10);
 }
 
+const char *
+target_words(const char *target)
+{
+        return *target != '\0' ? target : "across targets";
+}
+
 void
 place_format(const struct view_finding *finding, char text[PLACE_TEXT])
 {
@@ -77,13 +83,19 @@ enum tone
 headline_verdict(const struct view *view, char text[HEADLINE_TEXT])
 {
         const struct view_figures *f = &view->figures;
-        char fresh[COUNT_TEXT], worse[COUNT_TEXT], still[COUNT_TEXT], fail[COUNT_TEXT], error[COUNT_TEXT];
+        char fresh[COUNT_TEXT], worse[COUNT_TEXT], still[COUNT_TEXT], fail[COUNT_TEXT], error[COUNT_TEXT],
+                fixed[COUNT_TEXT];
 
         count_format(f->fresh, fresh);
         count_format(f->worse, worse);
         count_format(f->fail - f->fresh - f->worse, still);
         count_format(f->fail, fail);
         count_format(f->error, error);
+        count_format(f->fixed, fixed);
+        /* ", 4 fixed": good news belongs into the first line, too. */
+        char mended[COUNT_TEXT + 16] = "";
+        if (f->fixed > 0)
+                snprintf(mended, sizeof mended, ", %s fixed", fixed);
         const char *rest = f->fail > f->fresh + f->worse ? "; " : "";
         const char *still_text = *rest != '\0' ? still : "", *still_word = *rest != '\0' ? " failing as before" : "";
         if (f->pass + f->fail + f->waived == 0)
@@ -96,13 +108,14 @@ headline_verdict(const struct view *view, char text[HEADLINE_TEXT])
         else if (view->previous.id == 0)
                 snprintf(text, HEADLINE_TEXT, "%s failing on the first round.", fail);
         else if (f->fresh > 0 && f->worse > 0)
-                snprintf(text, HEADLINE_TEXT, "%s new and %s worse%s%s%s.", fresh, worse, rest, still_text, still_word);
+                snprintf(text, HEADLINE_TEXT, "%s new and %s worse%s%s%s%s.", fresh, worse, mended, rest, still_text,
+                         still_word);
         else if (f->fresh > 0)
-                snprintf(text, HEADLINE_TEXT, "%s new%s%s%s.", fresh, rest, still_text, still_word);
+                snprintf(text, HEADLINE_TEXT, "%s new%s%s%s%s.", fresh, mended, rest, still_text, still_word);
         else if (f->worse > 0)
-                snprintf(text, HEADLINE_TEXT, "%s worse%s%s%s.", worse, rest, still_text, still_word);
+                snprintf(text, HEADLINE_TEXT, "%s worse%s%s%s%s.", worse, mended, rest, still_text, still_word);
         else
-                snprintf(text, HEADLINE_TEXT, "Nothing new; %s failing as before.", fail);
+                snprintf(text, HEADLINE_TEXT, "Nothing new%s; %s failing as before.", mended, fail);
         return tone_of(f);
 }
 

@@ -4,7 +4,7 @@
 #include "model.h"
 
 static const struct model_limits limits = {
-        .head = 12, .shown = 12, .inventory_head = 10, .inventory_shown = 10, .text_runes = 160, .top = 5};
+        .head = 12, .shown = 12, .inventory_head = 10, .inventory_shown = 10, .text_runes = 300, .top = 5};
 
 static int
 markdown_write(const struct view *view, const struct report_options *options, FILE *stream, struct error *err)

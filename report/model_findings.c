@@ -24,6 +24,13 @@ finding_place(struct model *model, const struct mustache_value *self, struct mus
 }
 
 static bool
+finding_target(struct model *model, const struct mustache_value *self, struct mustache_value *found)
+{
+        *found = model_text(model, target_words(((const struct view_finding *)self->at)->target));
+        return true;
+}
+
+static bool
 finding_title(struct model *model, const struct mustache_value *self, struct mustache_value *found)
 {
         const struct view_finding *f = self->at;
@@ -117,7 +124,7 @@ finding_since(struct model *model, const struct mustache_value *self, struct mus
 
 static const struct field finding_fields[] = {
         {"control", FIELD_TEXT, OF_FINDING(control)},       {"playbook", FIELD_TEXT, OF_FINDING(playbook)},
-        {"audit", FIELD_TEXT, OF_FINDING(audit)},           {"target", FIELD_TEXT, OF_FINDING(target)},
+        {"audit", FIELD_TEXT, OF_FINDING(audit)},           {"target", FIELD_MADE, .make = finding_target},
         {"kind", FIELD_TEXT, OF_FINDING(resource.kind)},    {"namespace", FIELD_TEXT, OF_FINDING(resource.namespace_)},
         {"name", FIELD_TEXT, OF_FINDING(resource.name)},    {"observed", FIELD_TEXT, OF_FINDING(observed)},
         {"expected", FIELD_TEXT, OF_FINDING(expected)},     {"message", FIELD_TEXT, OF_FINDING(message)},

@@ -30,10 +30,17 @@ gap_many(struct model *model, const struct mustache_value *self, struct mustache
         return true;
 }
 
+static bool
+gap_target(struct model *model, const struct mustache_value *self, struct mustache_value *found)
+{
+        *found = model_text(model, target_words(((const struct view_gap *)self->at)->target));
+        return true;
+}
+
 #define OF_GAP(member) offsetof(struct view_gap, member)
 
 static const struct field gap_fields[] = {
-        {"target", FIELD_TEXT, OF_GAP(target)},
+        {"target", FIELD_MADE, .make = gap_target},
         {"text", FIELD_TEXT, OF_GAP(text)},
         {"remedy", FIELD_TEXT, OF_GAP(remedy)},
         {"controls", FIELD_TEXT, OF_GAP(controls)},

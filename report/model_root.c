@@ -91,11 +91,13 @@ root_scope(struct model *model, const struct mustache_value *self, struct mustac
         const struct view *view = view_of(self);
         char targets[COUNT_TEXT], controls[COUNT_TEXT];
 
-        count_format(view->target_count, targets);
+        size_t named = 0;
+        for (size_t i = 0; i < view->target_count; i++)
+                named += *view->targets[i].name != '\0';
+        count_format(named, targets);
         count_format(view->control_count, controls);
-        *found = model_text(model, model_format(model, "%s target%s, %s control%s", targets,
-                                                view->target_count == 1 ? "" : "s", controls,
-                                                view->control_count == 1 ? "" : "s"));
+        *found = model_text(model, model_format(model, "%s target%s, %s control%s", targets, named == 1 ? "" : "s",
+                                                controls, view->control_count == 1 ? "" : "s"));
         return true;
 }
 

@@ -115,7 +115,7 @@ finding_line(const struct terminal *t, const struct view_finding *f, size_t more
         place_format(f, place);
         fputs("  ", t->stream);
         paint(t, severity_colour(f->severity), severity_name(f->severity));
-        snprintf(text, sizeof text, " %.40s %.100s%s%s%s%s%s", f->control, f->target,
+        snprintf(text, sizeof text, " %.40s %.100s%s%s%s%s%s", f->control, target_words(f->target),
                  strcmp(place, f->target) != 0 ? " " : "", strcmp(place, f->target) != 0 ? place : "",
                  f->change == CHANGE_NEW || f->change == CHANGE_WORSE ? " (" : "",
                  f->change == CHANGE_NEW || f->change == CHANGE_WORSE ? change_name(f->change) : "",
@@ -170,7 +170,7 @@ gaps(const struct terminal *t, const struct view *view)
                 char text[512];
                 fputs("  ", t->stream);
                 paint(t, "35", reason_name(gap->reason));
-                snprintf(text, sizeof text, " %.200s: %.200s", gap->target, gap->controls);
+                snprintf(text, sizeof text, " %.200s: %.200s", target_words(gap->target), gap->controls);
                 escape_terminal_cut(t->stream, text,
                                     t->width > 24 ? t->width - 3 - strlen(reason_name(gap->reason)) : 8);
                 fputc('\n', t->stream);

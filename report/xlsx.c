@@ -18,7 +18,7 @@
 double
 xlsx_days_left(const struct view *view, int64_t moment_ms)
 {
-        return floor((double)(moment_ms - view->run.started_ms) / (double)DAY_MS);
+        return trunc((double)(moment_ms - view->run.started_ms) / (double)DAY_MS) + 0.0; /* not -0 */
 }
 
 static void

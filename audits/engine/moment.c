@@ -139,9 +139,30 @@ duration_format(int64_t duration_ms, char text[DURATION_TEXT])
                 snprintf(text, DURATION_TEXT, "%s%" PRId64 " %s", sign, whole, units[i].word);
 }
 
+/* A bound that somebody wrote as "8MB" is shown as that; what was measured is hardly ever so round. */
+static bool
+size_decimal(double bytes, char text[SIZE_TEXT])
+{
+        static const char *const units[] = {"kB", "MB", "GB", "TB", "PB"};
+        double decimal = 1000, binary = 1024;
+        size_t i = 0;
+
+        while (fabs(bytes) >= decimal * 1000 && i + 1 < sizeof units / sizeof units[0]) {
+                decimal *= 1000;
+                binary *= 1024;
+                i++;
+        }
+        if (fabs(bytes) < decimal || fmod(bytes, decimal / 10) != 0 || fmod(bytes, binary) == 0)
+                return false;
+        snprintf(text, SIZE_TEXT, "%g %s", bytes / decimal, units[i]);
+        return true;
+}
+
 void
 size_format(double bytes, char text[SIZE_TEXT])
 {
+        if (size_decimal(bytes, text))
+                return;
         static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
         size_t i = 0;
 

@@ -338,8 +338,9 @@ trend_words(const struct trend *trend, const char *unit, struct findings *findin
         const char *plain = strcmp(unit, "bytes") == 0 ? "" : findings_text(findings, " %s", unit);
 
         if (trend->verdict == TREND_TOO_LITTLE)
-                return findings_text(findings, "%zu daily points over %" PRId64 " days, %d over %d are needed",
-                                     trend->points_used, trend->days, TREND_LEAST_DAYS, TREND_LEAST_DAYS);
+                return findings_text(findings, "%zu daily point%s over %" PRId64 " day%s, %d over %d are needed",
+                                     trend->points_used, trend->points_used == 1 ? "" : "s", trend->days,
+                                     trend->days == 1 ? "" : "s", TREND_LEAST_DAYS, TREND_LEAST_DAYS);
         if (trend->verdict == TREND_FULL)
                 return "full now";
         if (trend->verdict == TREND_NONE)

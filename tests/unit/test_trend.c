@@ -380,7 +380,7 @@ test_projection_row(void **state)
         assert_string_equal(json_string_value(json_array_get(last, 0)), "2027-02-03T03:00:00Z");
         struct findings *findings = findings_new();
         assert_string_equal(trend_words(trend, "bytes", findings),
-                            "grows by 977 KiB a day (95 %: 977 KiB to 977 KiB), full on 2028-09-27 (2028-09-27 to "
+                            "grows by 1 MB a day (95 %: 1 MB to 1 MB), full on 2028-09-27 (2028-09-27 to "
                             "2028-09-27)");
         findings_free(findings);
 }

@@ -203,7 +203,7 @@ test_sample(void **state)
         assert_int_equal(view->inventory_count, 1);
         assert_int_equal(view->inventory[0].count, 14);
         assert_int_equal(headline_verdict(view, text), TONE_BAD);
-        assert_string_equal(text, "2 new and 2 worse; 3 failing as before.");
+        assert_string_equal(text, "2 new and 2 worse, 3 fixed; 3 failing as before.");
         size_t count = headline_first(view, picks, 10);
         assert_string_equal(picks[0].finding->resource.name, "old.example.com");
         size_t told = 0;
