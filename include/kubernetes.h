@@ -30,6 +30,7 @@ struct kubernetes_list {
         const char *versions[4]; /* acceptable ones, best first: {"v2", "v1"} */
         const char *product;     /* for the words of an absent definition: "KEDA"; NULL: the group's name */
         const char *query;       /* further query, escaped: "fieldSelector=..."; NULL */
+        bool metadata_only;      /* ask for PartialObjectMetadata: items without spec and status */
         bool cluster_scoped;     /* nodes, namespaces, storageclasses: `namespaces` of the target does not apply */
         kubernetes_visit visit;
         void *context;

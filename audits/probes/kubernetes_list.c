@@ -11,6 +11,10 @@
 
 enum { PAGE = 500, SIDE_BY_SIDE = 8, RESTARTS_MOST = 3, URL_LARGEST = 16 * 1024 };
 
+/* A server that cannot make the short form sends the whole objects. */
+static const char *const accept_metadata[] = {
+        "Accept: application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json", NULL};
+
 /* One list in one place: the whole cluster, or one namespace of the target's own choice. */
 struct cursor {
         struct kubernetes_list *list;
@@ -193,7 +197,9 @@ round_run(struct kubernetes *kubernetes, struct cursor *cursors, size_t count, s
                         buffer_free(&urls[open]);
                         continue;
                 }
-                requests[open] = (struct http_request){.url = urls[open].data, .headers = kubernetes_accept};
+                requests[open] = (struct http_request){.url = urls[open].data,
+                                                       .headers = cursors[i].list->metadata_only ? accept_metadata
+                                                                                                 : kubernetes_accept};
                 asked[open++] = &cursors[i];
         }
         if (open == 0)

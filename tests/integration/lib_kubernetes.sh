@@ -1,0 +1,38 @@
+# A fixture API server for tests, and a kubeconfig for it.  Sourced after lib.sh.
+# shellcheck shell=bash
+KUBERNETES=$TOP/tests/fixtures/kubernetes
+
+# kubernetes_start [OPTION...]: starts the server (options of server.mjs).  Its port is in $KUBE_PORT, its table of requests in
+# $KUBE_LOG (one line each: method, path and query, status), a kubeconfig with the context `test` in $KUBE_CONFIG, its process id in $LAST.
+kubernetes_start() {
+        KUBE_LOG=$WORK/requests-${#PIDS[@]}.log
+        KUBE_CONFIG=$WORK/kubeconfig-${#PIDS[@]}
+        local port_file=$WORK/port-${#PIDS[@]} i
+        : >"$KUBE_LOG"
+        rm -f "$port_file"
+        start node "$KUBERNETES/server.mjs" --port-file "$port_file" --log "$KUBE_LOG" --token kube-token-for-tests "$@"
+        for ((i = 0; i < 400; i++)); do
+                [ -s "$port_file" ] && break
+                sleep 0.05
+        done
+        [ -s "$port_file" ] || { echo "the fixture API server does not start:"; tail -n 5 "$WORK/servers.log"; return 1; }
+        KUBE_PORT=$(cat "$port_file")
+        cat >"$KUBE_CONFIG" <<Y
+apiVersion: v1
+kind: Config
+current-context: test
+clusters: [{name: test, cluster: {server: "http://127.0.0.1:$KUBE_PORT"}}]
+users: [{name: test, user: {token: kube-token-for-tests}}]
+contexts: [{name: test, context: {cluster: test, user: test}}]
+Y
+}
+
+# kubernetes_only_reads: nothing but GET was sent, and something was.
+kubernetes_only_reads() { [ -s "$KUBE_LOG" ] && ! grep -v '^GET ' "$KUBE_LOG"; }
+
+# kubernetes_asked PATH [TIMES]: PATH (without its query) was asked for, TIMES times when that is given.
+kubernetes_asked() {
+        local times
+        times=$(awk -v path="$1" '{ sub(/\?.*/, "", $2); n += $2 == path } END { print n + 0 }' "$KUBE_LOG")
+        if [ -n "${2:-}" ]; then [ "$times" -eq "$2" ]; else [ "$times" -gt 0 ]; fi
+}
