@@ -4,7 +4,8 @@
  *
  * collect() speaks to the service through the session's probe and fills `facts` (an object, borrowed): what was
  * seen, reduced to what judging needs, without secrets, deterministic in order (sort what a server lists in any order).
- * It reads no policy except through what the target's own settings say, and writes nothing to the target.
+ * It reads no policy except through what the target's own settings say, and how long or how much to look
+ * (session->policy: "window", "sample"); never a bound.  It writes nothing to the target.
  *   - A part that cannot be read does not lose the rest: note it with facts_gap() and go on.
  *   - -1 means that nothing useful was read; the engine makes one `error` finding per control of the audit.
  *

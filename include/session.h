@@ -11,6 +11,7 @@
 #include "deadline.h"
 #include "target.h"
 
+struct policy;
 struct session_item;
 
 struct session {
@@ -18,6 +19,7 @@ struct session {
         struct deadline deadline;            /* of the whole target; probes tighten it per call */
         int64_t now_ms;                      /* the run's start, wall clock, UTC: the one "now" of a run */
         const struct target *const *targets; /* every configured target, NULL-terminated; for references by name */
+        const struct policy *policy;         /* of the target: only for how long and how much to look; may be NULL */
         struct session_item *items;          /* owned; see session_put() */
 };
 

@@ -214,7 +214,8 @@ target_assess(struct runner *runner, const struct plan_target *planned, struct t
         struct session session = {.target = planned->target,
                                   .deadline = deadline_within(runner->deadline, planned->timeout_ms),
                                   .now_ms = runner->order->now_ms,
-                                  .targets = runner->order->targets};
+                                  .targets = runner->order->targets,
+                                  .policy = policy_of(runner, planned->target)};
         int result = 0;
 
         for (size_t i = 0; result == 0 && i < planned->count; i++) {
