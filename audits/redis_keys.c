@@ -158,13 +158,37 @@ has_memory(struct redis *redis)
                strstr(refused.text, "MOVED ") != NULL;
 }
 
+/* Keys in databases that this target does not look at: {"db1": 500}.  A server that hides INFO keyspace has none. */
+static int
+server_note(struct redis *redis, json_t *servers, struct error *err)
+{
+        scoped_json info = NULL;
+        json_t *row = json_push(servers, json_object()), *others = json_object(), *counts;
+        const char *name;
+        struct error refused;
+
+        if (row == NULL || redis_server_put(redis, row) != 0 || json_put(row, "other_databases", others) != 0)
+                return error_memory(err, "facts");
+        if (redis_info(redis, "keyspace", &info, &refused) != 0)
+                return 0;
+        json_object_foreach(json_object_get(info, "keyspace"), name, counts)
+        {
+                long long keys = 0;
+                if (strncmp(name, "db", 2) == 0 && atoi(name + 2) != redis_server(redis)->database &&
+                    sscanf(json_string_value(counts), "keys=%lld", &keys) == 1 && json_object_size(others) < 64 &&
+                    json_put_whole(others, name, keys) != 0)
+                        return error_memory(err, "facts");
+        }
+        return 0;
+}
+
 static int
 redis_keys_collect(struct session *session, json_t *facts, struct error *err)
 {
         const struct target *target = session->target;
         const char *role = target_text(target, "role");
         struct redis *const *nodes;
-        size_t count, scanned = 0;
+        size_t count;
         scoped_json failed = NULL;
         struct scan scan = {.session = session,
                             .rate = json_integer_value(target_value(target, "scan_rate")),
@@ -177,21 +201,16 @@ redis_keys_collect(struct session *session, json_t *facts, struct error *err)
         scan.classes = key_classes_open(target_value(target, "key_classes"));
         if (scan.classes == NULL)
                 return error_memory(err, "keys");
-        for (size_t i = 0; i < json_array_size(failed); i++) {
-                struct error why;
-                const json_t *one = json_array_get(failed, i);
-                struct resource resource = {.kind = "server", .name = json_text(one, "address", "?")};
-                error_set(&why, reason_from_name(json_text(one, "reason", "unreachable")), "%s",
-                          json_text(one, "text", ""));
-                facts_gap(facts, "scan", "RED-1,RED-5", &resource, &why);
-        }
-        int result = 0;
+        json_t *servers = json_array();
+        int result = json_put(facts, "servers", servers) == 0 ? 0 : error_memory(err, "facts");
+        if (result == 0)
+                result = redis_unreachable_note(facts, failed, "scan", "RED-1,RED-5", err);
         for (size_t i = 0; i < count && result == 0; i++) {
                 struct resource resource = {.kind = "server", .name = redis_server(nodes[i])->address};
                 scan.memory = has_memory(nodes[i]);
                 struct error why = {0};
                 if (server_scan(&scan, nodes[i], &why) == 0) {
-                        scanned++;
+                        result = server_note(nodes[i], servers, err);
                 } else if (count == 1 || why.reason == REASON_INTERRUPTED || why.reason == REASON_INTERNAL) {
                         *err = why;
                         result = -1;
@@ -200,7 +219,6 @@ redis_keys_collect(struct session *session, json_t *facts, struct error *err)
                 }
         }
         if (result == 0 && (json_put(facts, "keyspace", key_classes_json(scan.classes)) != 0 ||
-                            json_put_whole(facts, "servers", (int64_t)scanned) != 0 ||
                             json_put_flag(facts, "sizes", scan.memory) != 0 ||
                             json_put_flag(facts, "sampled", scan.most > 0 && scan.seen >= scan.most) != 0 ||
                             json_put_whole(facts, "vanished", scan.vanished) != 0 ||
@@ -314,6 +332,12 @@ class_judge(const struct judge *j, const json_t *class, size_t index)
                                   .severity = policy_severity(j->policy, "RED-1", false),
                                   .expected = expected,
                                   .evidence = findings_text(out, "/keyspace/classes/%zu", index)};
+        if (!json_flag(class, "expires", true)) {
+                findings_pass(out, "RED-1", &resource, share_words(j, lasting, keys),
+                              "keys that are meant to stay (expires: false)",
+                              "The configuration says that keys of this class stay.");
+                return;
+        }
         if (100 * lasting / keys > allowed) {
                 double size = json_real_or(class, "bytes", -1);
                 finding.observed = findings_text(

@@ -29,11 +29,11 @@ void key_classes_close(struct key_classes *all);
 /* Adds a key.  0, or -1 when memory ran out. */
 int key_classes_add(struct key_classes *all, const struct key_seen *key);
 
-/* {"classes": [{name, match, bound_ms, keys, bytes, without_ttl, too_long, ttl {p50_ms, p90_ms, p99_ms, max_ms},
- * example}], "patterns": [the same for discovered patterns of unclassified keys, most keys first, at most 50, with
- * "pattern"], "types": {"string": {keys, bytes, largest [{name, bytes, ttl_ms}]}}, "keys", "bytes", "unclassified"}.
- * New. too_long counts keys that live longer than the class' "ttl" (milliseconds; bound_ms, -1: none).  bytes is -1
- * where no size is known.  A percentile is right to within 5 %.  Names are UTF-8, cut at 120 bytes. */
+/* {"classes": [{name, match, bound_ms, expires, keys, bytes, without_ttl, too_long, ttl {p50_ms, p90_ms, p99_ms,
+ * max_ms}, example}], "patterns": [the same for discovered patterns of unclassified keys, most keys first, at most 200,
+ * with "pattern"], "types": {"string": {keys, bytes, largest [{name, bytes, ttl_ms}]}}, "keys", "bytes",
+ * "unclassified"}. New. too_long counts keys that live longer than the class' "ttl" (milliseconds; bound_ms, -1: none).
+ * bytes is -1 where no size is known.  A percentile is right to within 5 %.  Names are UTF-8, cut at 120 bytes. */
 json_t *key_classes_json(const struct key_classes *all);
 
 #endif

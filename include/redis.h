@@ -70,6 +70,9 @@ struct redis_server {
         char address[300];
         char version[32];
         char run_id[48];
+        char replid[48];   /* the replication history: a primary's and its replicas' are the same */
+        char primary[300]; /* of a replica: host:port of its primary; "" otherwise */
+        int database;
         char role[16];           /* "master", "slave" as the server says, or "sentinel" */
         char mode[16];           /* "standalone", "cluster", "sentinel" */
         bool no_touch, no_evict; /* CLIENT NO-TOUCH / NO-EVICT were accepted */

@@ -65,6 +65,13 @@ static const struct setting red_4[] = {
          .item = SETTING_GLOB,
          .fallback = "[\"bull:*\"]",
          .words = "keys that belong to queues"},
+        {.name = "cache_keys",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback =
+                 "[\"decision:*\", \"session:*\", \"feature:*\", \"enrich:*\", \"t:*:offers:*\", \"t:*:policies:*\", "
+                 "\"t:*:guardrails:*\", \"ratelimit:*\", \"kaireon:cap:*\", \"kaireon:cb:*\"]",
+         .words = "keys that belong to a cache, beside those of key_classes that expire"},
         {.type = SETTING_END},
 };
 

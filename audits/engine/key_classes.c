@@ -18,7 +18,7 @@ enum {
         SEGMENTS_MOST = 8,  /* of a name that are looked at for a pattern */
         CHILDREN_MOST = 40, /* different words in one place, from which the place is a variable */
         NODES_MOST = 20000,
-        PATTERNS_TOLD = 50,
+        PATTERNS_TOLD = 200,
         TYPES_MOST = 12,
         LARGEST_TOLD = 5,
 };
@@ -34,6 +34,7 @@ struct tally {
 struct class {
         const char *name, *match;
         int64_t ttl_ms; /* bound; -1: none */
+        bool expires;   /* false: its keys are meant to stay */
         uint64_t too_long;
         struct tally tally;
 };
@@ -340,7 +341,8 @@ key_classes_open(const json_t *classes)
         {
                 all->classes[i] = (struct class){.name = json_text(one, "name", ""),
                                                  .match = json_text(one, "match", ""),
-                                                 .ttl_ms = json_whole(one, "ttl", -1)};
+                                                 .ttl_ms = json_whole(one, "ttl", -1),
+                                                 .expires = json_flag(one, "expires", true)};
         }
         return all;
 }
@@ -507,6 +509,7 @@ key_classes_json(const struct key_classes *all)
                 json_put_text(row, "name", all->classes[i].name);
                 json_put_text(row, "match", all->classes[i].match);
                 json_put_whole(row, "bound_ms", all->classes[i].ttl_ms);
+                json_put_flag(row, "expires", all->classes[i].expires);
                 json_put_whole(row, "too_long", (int64_t)all->classes[i].too_long);
                 json_push(classes, row);
         }

@@ -150,9 +150,13 @@ introduce(struct redis *redis, struct error *err)
         snprintf(server->version, sizeof server->version, "%s", json_text(section, "redis_version", "unknown"));
         snprintf(server->run_id, sizeof server->run_id, "%s", json_text(section, "run_id", ""));
         snprintf(server->mode, sizeof server->mode, "%s", json_text(section, "redis_mode", "standalone"));
+        section = json_object_get(info, "replication");
         snprintf(server->role, sizeof server->role, "%s",
-                 json_text(json_object_get(info, "replication"), "role",
-                           strcmp(server->mode, "sentinel") == 0 ? "sentinel" : "master"));
+                 json_text(section, "role", strcmp(server->mode, "sentinel") == 0 ? "sentinel" : "master"));
+        snprintf(server->replid, sizeof server->replid, "%s", json_text(section, "master_replid", ""));
+        if (json_has(section, "master_host"))
+                snprintf(server->primary, sizeof server->primary, "%.200s:%.16s", json_text(section, "master_host", ""),
+                         json_text(section, "master_port", "6379"));
         return 0;
 }
 
@@ -164,6 +168,7 @@ greet(struct redis *redis, const struct redis_place *place, struct error *err)
 
         if (authenticate(redis, place, err) != 0 || introduce(redis, err) != 0)
                 return -1;
+        redis->server.database = place->database;
         if (place->database == 0)
                 return 0;
         snprintf(select, sizeof select, "SELECT %d", place->database);

@@ -24,8 +24,25 @@ redis_pair_value(const struct redisReply *reply, const char *name)
         return NULL;
 }
 
-static int
-unreachable_note(json_t *facts, const json_t *failed, const char *controls, struct error *err)
+int
+redis_server_put(const struct redis *redis, json_t *row)
+{
+        const struct redis_server *server = redis_server(redis);
+
+        return json_put_text(row, "address", server->address) != 0 ||
+                               json_put_text(row, "run_id", server->run_id) != 0 ||
+                               json_put_text(row, "replid", server->replid) != 0 ||
+                               json_put_text(row, "primary", server->primary) != 0 ||
+                               json_put_text(row, "version", server->version) != 0 ||
+                               json_put_text(row, "mode", server->mode) != 0 ||
+                               json_put_text(row, "replication", server->role) != 0 ||
+                               json_put_whole(row, "database", server->database) != 0
+                       ? -1
+                       : 0;
+}
+
+int
+redis_unreachable_note(json_t *facts, const json_t *failed, const char *part, const char *controls, struct error *err)
 {
         size_t i;
         json_t *one;
@@ -36,7 +53,7 @@ unreachable_note(json_t *facts, const json_t *failed, const char *controls, stru
                 struct resource resource = {.kind = "server", .name = json_text(one, "address", "?")};
                 error_set(&why, reason_from_name(json_text(one, "reason", "unreachable")), "%s",
                           json_text(one, "text", ""));
-                if (facts_gap(facts, "server", controls, &resource, &why) != 0)
+                if (facts_gap(facts, part, controls, &resource, &why) != 0)
                         return error_memory(err, "facts");
         }
         return 0;
@@ -51,9 +68,7 @@ server_row(struct redis *redis, json_t *facts, json_t *servers, const char *cont
         struct error why = {0};
         scoped_json row = json_object();
 
-        if (json_put_text(row, "address", server->address) != 0 || json_put_text(row, "run_id", server->run_id) != 0 ||
-            json_put_text(row, "version", server->version) != 0 || json_put_text(row, "mode", server->mode) != 0 ||
-            json_put_text(row, "replication", server->role) != 0)
+        if (redis_server_put(redis, row) != 0)
                 return error_memory(err, "facts");
         if (read(redis, row, &why) == 0)
                 return json_push(servers, scope_keep(row)) != NULL ? 0 : error_memory(err, "facts");
@@ -78,7 +93,7 @@ redis_servers_read(struct session *session, json_t *facts, const char *controls,
         json_t *servers = json_array();
         if (json_put(facts, "servers", servers) != 0 || (role != NULL && json_put_text(facts, "role", role) != 0))
                 return error_memory(err, "facts");
-        if (unreachable_note(facts, failed, controls, err) != 0)
+        if (redis_unreachable_note(facts, failed, "server", controls, err) != 0)
                 return -1;
         for (size_t i = 0; i < count; i++) {
                 if (server_row(nodes[i], facts, servers, controls, read, err) != 0)

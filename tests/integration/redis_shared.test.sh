@@ -1,0 +1,68 @@
+#!/bin/bash
+# Cache and queue on real servers: two databases of one server, two replicas of one primary, and the healthy state.
+# timeout: 60
+. "$(dirname "$0")/lib.sh"
+need redis-server redis-cli jq
+
+redis() { # redis PORT WORD...: starts a server
+        local port=$1
+        shift
+        mkdir -p "$WORK/r$port"
+        start "$(program redis-server)" --port "$port" --save "" --dir "$WORK/r$port" "$@"
+}
+cli() { "$(program redis-cli)" -p "$@"; }
+shared=$(free_port) other=$(free_port) copy1=$(free_port) copy2=$(free_port)
+redis "$shared" --repl-diskless-sync-delay 0
+redis "$other"
+wait_port "$shared"
+wait_port "$other"
+redis "$copy1" --replicaof 127.0.0.1 "$shared"
+redis "$copy2" --replicaof 127.0.0.1 "$shared"
+for i in $(seq 300); do echo "SET decision:$i v EX 60"; done | cli "$shared" >/dev/null
+for i in $(seq 40); do echo "RPUSH bull:batch-jobs:wait $i"; echo "HSET bull:batch-jobs:$i name x"; done | cli "$shared" -n 1 >/dev/null
+for i in $(seq 40); do echo "HSET bull:batch-jobs:$i name x"; done | cli "$other" >/dev/null
+wait_port "$copy1"
+wait_port "$copy2"
+for port in $copy1 $copy2; do
+        for _ in $(seq 200); do [ "$(cli "$port" DBSIZE)" = 300 ] && break; sleep 0.05; done
+done
+
+configure() { # configure NAME CACHE_URL QUEUE_URL
+        cat >"$WORK/$1.yaml" <<Y
+version: 1
+store: sqlite:$WORK/$1.db
+targets:
+  - {name: cache, kind: redis, url: "$2", role: cache, key_classes: [{name: decision, match: "decision:*", ttl: 60s}]}
+  - {name: queue, kind: redis, url: "$3", role: queue}
+jobs:
+  nightly: {audits: [redis_keys, redis_memory, redis_separation], report: {formats: [json], to: $WORK/$1}}
+Y
+        "$ROUNDS" run nightly -c "$WORK/$1.yaml" >"$WORK/$1.txt" 2>&1
+        json=$(ls "$WORK/$1"/nightly-*Z.json)
+}
+has() {
+        jq -e "[.findings[] | select(.control==\"RED-4\") | select($1)] | length >= 1" "$json" >/dev/null ||
+                { jq -c '.findings[] | select(.control=="RED-4")' "$json"; return 1; }
+}
+
+configure databases "redis://127.0.0.1:$shared/0" "redis://localhost:$shared/1"
+check "two databases of one server are found to be one" \
+        has '.status=="fail" and .resource.name=="cache + queue" and (.observed|test("run_id")) and (.message|test("database number is no separation"))'
+check "both sides are told with their numbers" has '(.observed|test("300 cache keys as decision:")) and (.observed|test("41 queue keys as bull:batch-jobs:"))'
+check "the smaller side is the one to move" has '.remedy|test("^Move the queue")'
+
+configure replicas "redis://127.0.0.1:$copy1/0" "redis://127.0.0.1:$copy2/1"
+check "two replicas of one primary are found to be one" has '.status=="fail" and (.observed|test("replicate the same primary"))'
+
+configure unseen "redis://127.0.0.1:$shared/0" "redis://127.0.0.1:$other/0"
+check "a database that nobody looks at is no pass" has '.status=="error" and .resource.name=="cache" and (.message|test("Database 1 .* holds 41 keys"))'
+check "a queue on a server of its own passes" has '.status=="pass" and .resource.name=="queue"'
+
+cli "$shared" -n 1 FLUSHDB >/dev/null
+configure healthy "redis://127.0.0.1:$shared/0" "redis://127.0.0.1:$other/0"
+check "cache and queue apart pass" has '.status=="pass" and .resource.name=="cache"'
+
+for i in $(seq 3); do echo "RPUSH bull:mail:wait $i"; done | cli "$shared" >/dev/null
+configure strayed "redis://127.0.0.1:$shared/0" "redis://127.0.0.1:$other/0"
+check "a queue that strayed into the cache is found" has '.status=="fail" and .resource.name=="cache" and (.observed|test("1 queue keys as bull:mail:wait"))'
+finish
