@@ -14,21 +14,15 @@ extern const struct audit audit_pool_headroom;
 extern const struct audit audit_redis_keys;
 extern const struct audit audit_redis_memory;
 extern const struct audit audit_redis_separation;
+extern const struct audit audit_vacuum;
 extern const struct audit audit_wal;
 
 // clang-format off: one line each, so that two audits added side by side do not meet
 const struct audit *const audits[] = {
-        &audit_bloat,
-        &audit_certificates,
-        &audit_disk_growth,
-        &audit_pg_settings,
-        &audit_pgbouncer,
-        &audit_pool_headroom,
-        &audit_redis_keys,
-        &audit_redis_memory,
-        &audit_redis_separation,
-        &audit_wal,
-        NULL,
+        &audit_bloat,       &audit_certificates, &audit_disk_growth,
+        &audit_pg_settings, &audit_pgbouncer,    &audit_pool_headroom,
+        &audit_redis_keys,  &audit_redis_memory, &audit_redis_separation,
+        &audit_vacuum,      &audit_wal,          NULL,
 };
 // clang-format on
 
