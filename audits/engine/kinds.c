@@ -8,12 +8,14 @@ extern const struct target_kind kind_http;
 extern const struct target_kind kind_kubernetes;
 extern const struct target_kind kind_pgbouncer;
 extern const struct target_kind kind_postgres;
+extern const struct target_kind kind_prometheus;
 extern const struct target_kind kind_redis;
 extern const struct target_kind kind_s3;
 extern const struct target_kind kind_tls;
 
 const struct target_kind *const target_kinds[] = {
-        &kind_http, &kind_kubernetes, &kind_pgbouncer, &kind_postgres, &kind_redis, &kind_s3, &kind_tls, NULL,
+        &kind_http,  &kind_kubernetes, &kind_pgbouncer, &kind_postgres, &kind_prometheus,
+        &kind_redis, &kind_s3,         &kind_tls,       NULL,
 };
 
 const struct target_kind *
