@@ -15,4 +15,12 @@ void x509_sha256(const X509 *certificate, char text[X509_SHA256_TEXT]);
  * are for the renderers to show.  New; NULL when memory ran out. */
 json_t *x509_facts(X509 *certificate);
 
+/* A PEM text, block by block: certificates are visited (borrowed), private keys counted and never parsed. */
+struct x509_pem {
+        void (*visit)(void *context, X509 *certificate);
+        void *context;
+        size_t keys, broken; /* blocks: private keys; certificates that cannot be read.  Filled. */
+};
+void x509_read_pem(const char *bytes, size_t length, struct x509_pem *pem);
+
 #endif

@@ -6,9 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,40 +92,21 @@ content_add(struct content *content, X509 *certificate)
         json_push(content->ids, json_string(id));
 }
 
-/* Every certificate of a PEM text.  Returns how many blocks of that name could not be understood. */
+static void
+content_visit(void *context, X509 *certificate)
+{
+        content_add(context, certificate);
+}
+
+/* Every certificate of a PEM text.  Returns how many blocks could not be understood. */
 static size_t
 read_pem(struct content *content, const char *bytes, size_t length)
 {
-        BIO *memory = BIO_new_mem_buf(bytes, (int)length);
-        char *name, *header;
-        unsigned char *data;
-        long size;
-        size_t broken = 0;
+        struct x509_pem pem = {.visit = content_visit, .context = content};
 
-        while (memory != NULL && PEM_read_bio(memory, &name, &header, &data, &size) == 1) {
-                const unsigned char *at = data;
-                if (strstr(name, "PRIVATE KEY") != NULL) {
-                        content->keys++;
-                        OPENSSL_cleanse(data, (size_t)size);
-                } else if (strcmp(name, PEM_STRING_X509) == 0 || strcmp(name, PEM_STRING_X509_OLD) == 0 ||
-                           strcmp(name, PEM_STRING_X509_TRUSTED) == 0) {
-                        X509 *certificate = strcmp(name, PEM_STRING_X509_TRUSTED) == 0 ? d2i_X509_AUX(NULL, &at, size)
-                                                                                       : d2i_X509(NULL, &at, size);
-                        if (certificate != NULL)
-                                content_add(content, certificate);
-                        else
-                                broken++;
-                        X509_free(certificate);
-                }
-                OPENSSL_free(name);
-                OPENSSL_free(header);
-                OPENSSL_free(data);
-        }
-        if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-                broken++; /* a block without its end, or one that is no base64 */
-        ERR_clear_error();
-        BIO_free(memory);
-        return broken;
+        x509_read_pem(bytes, length, &pem);
+        content->keys += pem.keys;
+        return pem.broken;
 }
 
 static bool

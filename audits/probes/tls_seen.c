@@ -129,6 +129,17 @@ trust_words(int code, X509 *leaf, size_t sent)
         }
 }
 
+void
+tls_trust_verify(const struct tls_trust *trust, X509 *leaf, STACK_OF(X509) * chain, json_t *row)
+{
+        int system = verified(trust->system, leaf, chain);
+        int code = trust->file != NULL && system != X509_V_OK ? verified(trust->file, leaf, chain) : system;
+
+        json_put_flag(row, "public", system == X509_V_OK);
+        json_put_flag(row, "trusted", code == X509_V_OK);
+        json_put_text(row, "trust", trust_words(code, leaf, (size_t)sk_X509_num(chain)));
+}
+
 /* A chain is verified once however many places send it, byte for byte the same: `album` remembers. */
 static int
 put_trust(json_t *row, X509 *leaf, STACK_OF(X509) * chain, const struct tls_trust *trust, struct tls_album *album)
@@ -142,11 +153,7 @@ put_trust(json_t *row, X509 *leaf, STACK_OF(X509) * chain, const struct tls_trus
         known = json_incref(json_object_get(album->chains, key));
         pthread_mutex_unlock(&album->lock);
         if (known == NULL && (known = json_object()) != NULL) {
-                int system = verified(trust->system, leaf, chain);
-                int code = trust->file != NULL && system != X509_V_OK ? verified(trust->file, leaf, chain) : system;
-                json_put_flag(known, "public", system == X509_V_OK);
-                json_put_flag(known, "trusted", code == X509_V_OK);
-                json_put_text(known, "trust", trust_words(code, leaf, (size_t)sk_X509_num(chain)));
+                tls_trust_verify(trust, leaf, chain, known);
                 pthread_mutex_lock(&album->lock);
                 json_object_set(album->chains, key, known);
                 pthread_mutex_unlock(&album->lock);

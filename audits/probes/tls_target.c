@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <fnmatch.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "certificate_files.h"
+#include "certificate_owner.h"
 #include "json.h"
 #include "scope.h"
 #include "secret.h"
@@ -321,117 +321,24 @@ sweep_files(struct session *session, struct tls_found *found, json_t *certificat
         return result;
 }
 
-/* --- whose they are ----------------------------------------------------------------------------------------------- */
-
-/* Globs over a certificate's common name, its names and its places. */
-static bool
-certificate_fits(const json_t *certificate, const char *glob)
-{
-        static const char *const lists[] = {"names", "places"};
-        const char *common = json_text(certificate, "common_name", "");
-        size_t i;
-        json_t *one;
-
-        if (common[0] != '\0' && fnmatch(glob, common, FNM_CASEFOLD) == 0)
-                return true;
-        for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
-                json_array_foreach((json_t *)json_list(certificate, lists[k]), i, one)
-                {
-                        if (json_is_string(one) && fnmatch(glob, json_string_value(one), FNM_CASEFOLD) == 0)
-                                return true;
-                }
-        }
-        return false;
-}
-
-static void
-claim(json_t *certificate, const struct target *target)
-{
-        const char *owner = target->owner;
-        bool managed = false;
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)target_value(target, "owners"), i, one)
-        {
-                if (certificate_fits(certificate, json_text(one, "match", ""))) {
-                        owner = json_text(one, "owner", owner);
-                        break;
-                }
-        }
-        json_array_foreach((json_t *)target_value(target, "managed"), i, one)
-        {
-                managed = managed || (json_is_string(one) && certificate_fits(certificate, json_string_value(one)));
-        }
-        json_put_text(certificate, "owner", owner);
-        json_put_flag(certificate, "managed", managed);
-}
-
-static void
-place_add(json_t *certificates, const char *id, const char *place)
-{
-        json_t *certificate = json_object_get(certificates, id);
-        json_t *places = json_object_get(certificate, "places");
-        size_t i;
-        json_t *one;
-
-        if (certificate == NULL)
-                return;
-        if (places == NULL) {
-                places = json_array();
-                json_put(certificate, "places", places);
-        }
-        json_array_foreach(places, i, one)
-        {
-                if (strcmp(json_string_value(one), place) == 0)
-                        return;
-        }
-        if (i < 1000)
-                json_push(places, json_bytes(place, strlen(place)));
-}
-
-static int
-by_text(const void *a, const void *b)
-{
-        return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void
 put_certificates(struct tls_found *found, json_t *certificates, const struct target *target)
 {
-        json_t *all = json_array(), *row, *certificate;
         size_t i, k;
-        json_t *id;
-        const char *key;
+        json_t *row, *id;
 
         json_array_foreach(json_object_get(found->facts, "endpoints"), i, row)
         {
-                place_add(certificates, json_text(row, "leaf", ""), json_text(row, "place", ""));
+                certificate_place(certificates, json_text(row, "leaf", ""), json_text(row, "place", ""));
                 json_array_foreach((json_t *)json_list(row, "chain"), k, id)
-                        place_add(certificates, json_string_value(id), json_text(row, "place", ""));
+                        certificate_place(certificates, json_string_value(id), json_text(row, "place", ""));
         }
         json_array_foreach(json_object_get(found->facts, "files"), i, row)
         {
                 json_array_foreach((json_t *)json_list(row, "certificates"), k, id)
-                        place_add(certificates, json_string_value(id), json_text(row, "path", ""));
+                        certificate_place(certificates, json_string_value(id), json_text(row, "path", ""));
         }
-        /* Sorted by id, so that facts of an unchanged platform are the same bytes. */
-        size_t count = json_object_size(certificates), at = 0;
-        const char **ids = calloc(count + 1, sizeof *ids);
-        json_object_foreach(certificates, key, certificate)
-        {
-                if (ids != NULL)
-                        ids[at++] = key;
-        }
-        if (at > 1)
-                qsort(ids, at, sizeof *ids, by_text);
-        for (size_t a = 0; a < at; a++) {
-                certificate = json_object_get(certificates, ids[a]);
-                claim(certificate, target);
-                json_push(all, json_incref(certificate));
-        }
-        free(ids);
-        json_put(found->facts, "certificates", all);
+        json_put(found->facts, "certificates", certificates_claim(certificates, target));
 }
 
 int
@@ -496,15 +403,6 @@ tls_connect(struct session *session, char *server, size_t size, struct error *er
         return 0;
 }
 
-static const struct setting owner_rule[] = {
-        {.name = "match",
-         .type = SETTING_GLOB,
-         .required = true,
-         .words = "against the certificate's names and the places where it was seen"},
-        {.name = "owner", .type = SETTING_TEXT, .required = true, .words = "who renews it"},
-        {.type = SETTING_END},
-};
-
 static const struct setting settings[] = {
         {.name = "endpoints",
          .type = SETTING_LIST,
@@ -531,7 +429,7 @@ static const struct setting settings[] = {
         {.name = "owners",
          .type = SETTING_LIST,
          .item = SETTING_OBJECT,
-         .fields = owner_rule,
+         .fields = certificate_owner_rule,
          .fallback = "[]",
          .words = "who renews which certificate; the first rule that matches counts, else the target's owner"},
         {.name = "managed",

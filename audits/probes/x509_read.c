@@ -7,6 +7,7 @@
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
@@ -146,4 +147,37 @@ x509_facts(X509 *certificate)
         json_put_flag(out, "must_staple", X509_get_ext_by_NID(certificate, NID_tlsfeature, -1) >= 0);
         ERR_clear_error();
         return out;
+}
+
+void
+x509_read_pem(const char *bytes, size_t length, struct x509_pem *pem)
+{
+        BIO *memory = BIO_new_mem_buf(bytes, (int)length);
+        char *name, *header;
+        unsigned char *data;
+        long size;
+
+        while (memory != NULL && PEM_read_bio(memory, &name, &header, &data, &size) == 1) {
+                const unsigned char *at = data;
+                if (strstr(name, "PRIVATE KEY") != NULL) {
+                        pem->keys++;
+                        OPENSSL_cleanse(data, (size_t)size);
+                } else if (strcmp(name, PEM_STRING_X509) == 0 || strcmp(name, PEM_STRING_X509_OLD) == 0 ||
+                           strcmp(name, PEM_STRING_X509_TRUSTED) == 0) {
+                        X509 *certificate = strcmp(name, PEM_STRING_X509_TRUSTED) == 0 ? d2i_X509_AUX(NULL, &at, size)
+                                                                                       : d2i_X509(NULL, &at, size);
+                        if (certificate != NULL)
+                                pem->visit(pem->context, certificate);
+                        else
+                                pem->broken++;
+                        X509_free(certificate);
+                }
+                OPENSSL_free(name);
+                OPENSSL_free(header);
+                OPENSSL_free(data);
+        }
+        if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+                pem->broken++; /* a block without its end, or one that is no base64 */
+        ERR_clear_error();
+        BIO_free(memory);
 }
