@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "buffer.h"
+#include "certificate_owner.h"
 #include "json.h"
 #include "scope.h"
 #include "secret.h"
@@ -355,6 +356,25 @@ static const struct setting settings[] = {
          .type = SETTING_LIST,
          .item = SETTING_GLOB,
          .words = "namespaces that are none of your business, as globs"},
+        {.name = "owner_labels",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "[owner, team]",
+         .words = "labels or annotations that name an object's owner; first on the object, then on its namespace"},
+        {.name = "owners",
+         .type = SETTING_LIST,
+         .item = SETTING_OBJECT,
+         .fields = certificate_owner_rule,
+         .fallback = "[]",
+         .words = "who renews which certificate, before any label; the first rule that matches counts"},
+        {.name = "managed",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[]",
+         .words = "names or places of certificates that something other than cert-manager renews by itself"},
+        {.name = "trust_file",
+         .type = SETTING_PATH,
+         .words = "PEM file of authorities that are trusted, besides the system's, for certificates of the cluster"},
         {.type = SETTING_END},
 };
 

@@ -1,0 +1,183 @@
+/* Certificates of a cluster and what serves them: read once per session. */
+
+#include "cluster_tls.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "certificate_files.h"
+#include "json.h"
+#include "scope.h"
+#include "tls_sweep.h"
+
+enum { SECRETS_TLS, SECRETS_OPAQUE, INGRESSES, GATEWAYS, ISTIO_GATEWAYS, LISTS };
+
+struct cluster_found {
+        json_t *facts;
+        struct error broken; /* why there is nothing */
+};
+
+static void
+found_close(void *object)
+{
+        struct cluster_found *found = object;
+
+        json_decref(found->facts);
+        free(found);
+}
+
+static int
+by_identity(const void *a, const void *b)
+{
+        static const char *const keys[] = {"kind", "namespace", "name", "secret_namespace", "secret"};
+        const json_t *one = *(json_t *const *)a, *other = *(json_t *const *)b;
+        int order = 0;
+
+        for (size_t i = 0; order == 0 && i < sizeof keys / sizeof keys[0]; i++)
+                order = strcmp(json_text(one, keys[i], ""), json_text(other, keys[i], ""));
+        return order;
+}
+
+/* A new array of the same rows in the order of their identities. */
+static json_t *
+sorted(const json_t *rows)
+{
+        size_t count = json_array_size(rows), i;
+        json_t **list = calloc(count + 1, sizeof(json_t *)), *row, *out = list != NULL ? json_array() : NULL;
+
+        json_array_foreach((json_t *)rows, i, row)
+        {
+                if (out != NULL)
+                        list[i] = row;
+        }
+        if (out != NULL && count > 1)
+                qsort(list, count, sizeof(json_t *), by_identity);
+        for (i = 0; out != NULL && i < count; i++)
+                json_push(out, json_incref(list[i]));
+        free(list);
+        return out;
+}
+
+static void
+source_add(json_t *sources, const char *name, const struct kubernetes_list *list, size_t count, bool capped)
+{
+        json_t *row = json_push(sources, json_object());
+        struct error err = list->error;
+
+        json_put_text(row, "name", name);
+        if (err.reason == REASON_NONE && capped)
+                error_set(&err, REASON_UNSUPPORTED, "%s: there are more than are kept, the rest is not looked at", name);
+        if (err.reason == REASON_UNSUPPORTED && !capped)
+                json_put_flag(row, "absent", true);
+        else if (err.reason != REASON_NONE)
+                json_put(row, "error", certificate_error(&err));
+        else
+                json_put_whole(row, "count", (json_int_t)count);
+}
+
+static int
+found_read(struct session *session, struct cluster_found *found, struct error *err)
+{
+        struct kubernetes *kubernetes = kubernetes_session(session, err);
+        struct tls_trust *trust = NULL;
+        scoped_json rows = json_array();
+        scoped_json serving = json_array();
+        json_t *certificates = json_object(), *sources = json_array();
+        const json_t *labels = target_value(session->target, "owner_labels");
+
+        json_put(found->facts, "certificates", certificates);
+        json_put(found->facts, "sources", sources);
+        if (kubernetes == NULL || tls_trust_open(target_text(session->target, "trust_file"), &trust, err) != 0)
+                return -1;
+        struct cluster_secrets tls = {.rows = rows,
+                                      .certificates = certificates,
+                                      .trust = trust,
+                                      .owner_labels = labels,
+                                      .type = "kubernetes.io/tls"},
+                               opaque = tls;
+        struct cluster_uses uses = {.rows = serving};
+        opaque.type = "Opaque";
+        struct kubernetes_list lists[LISTS] = {
+                [SECRETS_TLS] = {.group = "",
+                                 .resource = "secrets",
+                                 .versions = {"v1"},
+                                 .query = "fieldSelector=type%3Dkubernetes.io%2Ftls",
+                                 .visit = cluster_secret_visit,
+                                 .context = &tls},
+                [SECRETS_OPAQUE] = {.group = "",
+                                    .resource = "secrets",
+                                    .versions = {"v1"},
+                                    .query = "fieldSelector=type%3DOpaque",
+                                    .visit = cluster_secret_visit,
+                                    .context = &opaque},
+                [INGRESSES] = {.group = "networking.k8s.io",
+                               .resource = "ingresses",
+                               .versions = {"v1"},
+                               .visit = cluster_ingress_visit,
+                               .context = &uses},
+                [GATEWAYS] = {.group = "gateway.networking.k8s.io",
+                              .resource = "gateways",
+                              .versions = {"v1", "v1beta1"},
+                              .product = "the Gateway API",
+                              .visit = cluster_gateway_visit,
+                              .context = &uses},
+                [ISTIO_GATEWAYS] = {.group = "networking.istio.io",
+                                    .resource = "gateways",
+                                    .versions = {"v1", "v1beta1", "v1alpha3"},
+                                    .product = "Istio",
+                                    .visit = cluster_istio_gateway_visit,
+                                    .context = &uses},
+        };
+        int result = kubernetes_lists(kubernetes, lists, LISTS, err);
+        json_put_flag(found->facts, "no_trust", tls_trust_empty(trust));
+        tls_trust_close(trust);
+        if (result != 0)
+                return -1;
+        bool tls_fine = lists[SECRETS_TLS].error.reason == REASON_NONE;
+        source_add(sources, "Secrets", &lists[tls_fine ? SECRETS_OPAQUE : SECRETS_TLS], json_array_size(rows),
+                   tls.capped || opaque.capped);
+        source_add(sources, "Ingresses", &lists[INGRESSES], lists[INGRESSES].count, uses.capped);
+        source_add(sources, "Gateways", &lists[GATEWAYS], lists[GATEWAYS].count, false);
+        source_add(sources, "Istio Gateways", &lists[ISTIO_GATEWAYS], lists[ISTIO_GATEWAYS].count, false);
+        if (json_put(found->facts, "secrets", sorted(rows)) != 0 || json_put(found->facts, "uses", sorted(serving)) != 0)
+                return error_memory(err, "certificates of the cluster");
+        return 0;
+}
+
+int
+cluster_tls(struct session *session, const json_t **out, struct error *err)
+{
+        static const char key;
+        struct cluster_found *found = session_get(session, &key);
+
+        if (found == NULL) {
+                found = calloc(1, sizeof *found);
+                if (found == NULL || (found->facts = json_object()) == NULL) {
+                        free(found);
+                        return error_memory(err, "certificates of the cluster");
+                }
+                if (found_read(session, found, &found->broken) == 0)
+                        found->broken.reason = REASON_NONE;
+                if (session_put(session, &key, found, found_close) != 0)
+                        return error_memory(err, "certificates of the cluster");
+        }
+        *out = found->facts;
+        if (found->broken.reason == REASON_NONE)
+                return 0;
+        *err = found->broken;
+        return -1;
+}
+
+const json_t *
+cluster_tls_error(const json_t *found, const char *source)
+{
+        size_t i;
+        json_t *row;
+
+        json_array_foreach((json_t *)json_list(found, "sources"), i, row)
+        {
+                if (strcmp(json_text(row, "name", ""), source) == 0)
+                        return json_map(row, "error");
+        }
+        return NULL;
+}
