@@ -15,8 +15,8 @@ extern const struct setting certificate_owner_rule[];
 void certificate_place(json_t *certificates, const char *id, const char *place);
 
 /* The certificates as an array sorted by id (so that facts of an unchanged platform are the same bytes), each with
- * `owner` (the target's first rule that matches, else what it has, else the target's own) and `managed` (what it has, or
- * one of the target's `managed` globs).  New; NULL when memory ran out.  The elements are shared with the object. */
+ * `owner` (the target's first rule that matches, else what it has, else the target's own) and `managed` (what it has,
+ * or one of the target's `managed` globs).  New; NULL when memory ran out.  The elements are shared with the object. */
 json_t *certificates_claim(json_t *certificates, const struct target *target);
 
 #endif

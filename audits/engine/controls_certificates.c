@@ -13,6 +13,14 @@ static const struct setting crt_1[] = {
          .item = SETTING_GLOB,
          .fallback = "[]",
          .words = "Secrets that are left out, as namespace/name globs"},
+        {.name = "overdue",
+         .type = SETTING_DURATION,
+         .fallback = "1h",
+         .words = "how long after its time a renewal, or a first issue, may take"},
+        {.name = "alert",
+         .type = SETTING_DURATION,
+         .fallback = "7d",
+         .words = "life left at which the alert on expiry fires: renewal must begin before; 0: no alert"},
         {.type = SETTING_END},
 };
 

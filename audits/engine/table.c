@@ -6,6 +6,7 @@
 #include <string.h>
 
 extern const struct audit audit_bloat;
+extern const struct audit audit_cert_manager;
 extern const struct audit audit_certificates;
 extern const struct audit audit_disk_growth;
 extern const struct audit audit_pg_settings;
@@ -19,10 +20,19 @@ extern const struct audit audit_wal;
 
 // clang-format off: one line each, so that two audits added side by side do not meet
 const struct audit *const audits[] = {
-        &audit_bloat,       &audit_certificates, &audit_disk_growth,
-        &audit_pg_settings, &audit_pgbouncer,    &audit_pool_headroom,
-        &audit_redis_keys,  &audit_redis_memory, &audit_redis_separation,
-        &audit_vacuum,      &audit_wal,          NULL,
+        &audit_bloat,
+        &audit_cert_manager,
+        &audit_certificates,
+        &audit_disk_growth,
+        &audit_pg_settings,
+        &audit_pgbouncer,
+        &audit_pool_headroom,
+        &audit_redis_keys,
+        &audit_redis_memory,
+        &audit_redis_separation,
+        &audit_vacuum,
+        &audit_wal,
+        NULL,
 };
 // clang-format on
 

@@ -14,9 +14,9 @@
 #include "x509_read.h"
 
 enum {
-        SECRETS_MOST = 20000,     /* rows */
-        CERTIFICATES_MOST = 500,  /* of one value */
-        VALUE_LARGEST = 2 << 20,  /* bytes of base64: a Secret is at most 1 MiB */
+        SECRETS_MOST = 20000,    /* rows */
+        CERTIFICATES_MOST = 500, /* of one value */
+        VALUE_LARGEST = 2 << 20, /* bytes of base64: a Secret is at most 1 MiB */
         KEYS_MOST = 50,
 };
 
@@ -24,7 +24,7 @@ enum {
 
 struct value {
         json_t *certificates, *ids;
-        STACK_OF(X509) *chain; /* NULL: not wanted */
+        STACK_OF(X509) * chain; /* NULL: not wanted */
 };
 
 static void
@@ -57,8 +57,8 @@ value_read(const char *base64, struct value *value)
                 x509_read_pem((const char *)bytes, (size_t)got, &pem);
         OPENSSL_cleanse(bytes, length / 4 * 3 + 4); /* it may hold a key */
         free(bytes);
-        return got < 0           ? "it is not base64"
-               : pem.broken > 0  ? "a certificate in it cannot be read"
+        return got < 0                            ? "it is not base64"
+               : pem.broken > 0                   ? "a certificate in it cannot be read"
                : json_array_size(value->ids) == 0 ? "it holds no certificate"
                                                   : "";
 }

@@ -66,7 +66,8 @@ source_add(json_t *sources, const char *name, const struct kubernetes_list *list
 
         json_put_text(row, "name", name);
         if (err.reason == REASON_NONE && capped)
-                error_set(&err, REASON_UNSUPPORTED, "%s: there are more than are kept, the rest is not looked at", name);
+                error_set(&err, REASON_UNSUPPORTED, "%s: there are more than are kept, the rest is not looked at",
+                          name);
         if (err.reason == REASON_UNSUPPORTED && !capped)
                 json_put_flag(row, "absent", true);
         else if (err.reason != REASON_NONE)
@@ -139,7 +140,8 @@ found_read(struct session *session, struct cluster_found *found, struct error *e
         source_add(sources, "Ingresses", &lists[INGRESSES], lists[INGRESSES].count, uses.capped);
         source_add(sources, "Gateways", &lists[GATEWAYS], lists[GATEWAYS].count, false);
         source_add(sources, "Istio Gateways", &lists[ISTIO_GATEWAYS], lists[ISTIO_GATEWAYS].count, false);
-        if (json_put(found->facts, "secrets", sorted(rows)) != 0 || json_put(found->facts, "uses", sorted(serving)) != 0)
+        if (json_put(found->facts, "secrets", sorted(rows)) != 0 ||
+            json_put(found->facts, "uses", sorted(serving)) != 0)
                 return error_memory(err, "certificates of the cluster");
         return 0;
 }
