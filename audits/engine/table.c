@@ -18,7 +18,8 @@ extern const struct audit audit_redis_separation;
 extern const struct audit audit_vacuum;
 extern const struct audit audit_wal;
 
-// clang-format off: one line each, so that two audits added side by side do not meet
+/* One line each, so that two audits added side by side do not meet. */
+// clang-format off
 const struct audit *const audits[] = {
         &audit_bloat,
         &audit_cert_manager,
