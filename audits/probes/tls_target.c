@@ -267,6 +267,7 @@ static int
 sweep_endpoints(struct session *session, struct tls_found *found, json_t *certificates, struct error *err)
 {
         const json_t *names = target_value(session->target, "endpoints");
+        const char *family = target_text(session->target, "addresses");
         size_t count = json_array_size(names), good = 0;
         json_t *rows = json_array();
         scoped_json known = json_object();
@@ -296,7 +297,8 @@ sweep_endpoints(struct session *session, struct tls_found *found, json_t *certif
                         .namings = namings,
                         .count = good,
                         .deadline = &session->deadline,
-                        .timeout_ms = json_whole(session->target->settings, "connect_timeout", 10000)};
+                        .timeout_ms = json_whole(session->target->settings, "connect_timeout", 10000),
+                        .family = family != NULL ? family : "all"};
                 resolve_all(&resolvers);
                 result = sweep_namings(session, namings, good, found, certificates, rows, err);
         }

@@ -73,6 +73,7 @@ targets:
     kind: tls
     ca_file: $C/root.pem
     connect_timeout: 3s
+    addresses: ipv4
     password_file: $WORK/password
     owners:
       - {match: "good.test", owner: web}
@@ -80,6 +81,7 @@ targets:
     files: [$F, "$WORK/nothing/*.pem"]
     endpoints:
       - 127.0.0.1:$NGINX
+      - localhost:$NGINX
       - 127.0.0.1:1
       - 127.0.0.1:$(port sni)#b.test
       - no-such-host.invalid:443
@@ -144,6 +146,7 @@ for name in garbage drip silent closes http; do
 done
 check "a drip is a timeout" finds CRT-6 error "$(at drip)" "in time"
 check "refused port" finds CRT-3 error 127.0.0.1:1 "Connection refused"
+check "a name is resolved" finds CRT-3 pass "localhost:$NGINX" ""
 check "unknown name" finds CRT-3 error no-such-host.invalid "not resolved"
 check "a port that is none" finds CRT-3 error 127.0.0.1:99999 "between 1 and 65535"
 check "STARTTLS refused" finds CRT-6 error "$(at smtprefuse)" "502 not here"
