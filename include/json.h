@@ -28,6 +28,10 @@ const json_t *json_map(const json_t *object, const char *key);
 /* A walk along keys: json_at(o, "spec", "template", "metadata", NULL).  NULL where a step is missing. */
 const json_t *json_at(const json_t *object, ...) __attribute__((sentinel));
 
+/* The value that a JSON pointer names ("" is the whole, "/a/0/b~1c" steps into objects and arrays); NULL when there is
+ * none. Source: RFC 6901. */
+const json_t *json_pointer(const json_t *document, const char *pointer);
+
 /* True when one of the shell patterns in `globs` (an array of texts) fits `text`; false for no array. */
 bool json_globs_match(const json_t *globs, const char *text);
 

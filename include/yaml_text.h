@@ -45,6 +45,10 @@ json_t *yaml_json(struct yaml_text *text, yaml_node_t *node, struct problems *pr
 /* True for a plain (unquoted) scalar that means null. */
 bool yaml_is_null(const yaml_node_t *node);
 
+/* Text as JSON, for what other programs keep in YAML; `what` names it in errors. */
+int yaml_read_bytes(const char *bytes, size_t length, const char *what, json_t **out, struct error *err)
+        __attribute__((warn_unused_result));
+
 /* A whole file as JSON, for files of other programs (kubeconfig); at most `largest` bytes. */
 int yaml_read_file(const char *path, size_t largest, json_t **out, struct error *err)
         __attribute__((warn_unused_result));

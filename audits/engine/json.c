@@ -78,6 +78,41 @@ json_at(const json_t *object, ...)
         return object;
 }
 
+/* One step of a pointer, "~0" and "~1" undone. */
+static const json_t *
+pointer_step(const json_t *value, const char *step, size_t length)
+{
+        char key[1024];
+        size_t size = 0, index = 0;
+
+        for (size_t i = 0; i < length && size < sizeof key - 1; i++) {
+                bool tilde = step[i] == '~' && i + 1 < length && (step[i + 1] == '0' || step[i + 1] == '1');
+                key[size++] = !tilde ? step[i] : step[i + 1] == '0' ? '~' : '/';
+                i += tilde;
+        }
+        key[size] = '\0';
+        if (json_is_object(value))
+                return json_object_get(value, key);
+        if (size == 0 || size > 9 || key[strspn(key, "0123456789")] != '\0' || (key[0] == '0' && size > 1))
+                return NULL;
+        for (size_t i = 0; i < size; i++)
+                index = index * 10 + (size_t)(key[i] - '0');
+        return json_array_get(value, index);
+}
+
+const json_t *
+json_pointer(const json_t *document, const char *pointer)
+{
+        while (document != NULL && *pointer != '\0') {
+                if (*pointer != '/')
+                        return NULL;
+                size_t length = strcspn(++pointer, "/");
+                document = pointer_step(document, pointer, length);
+                pointer += length;
+        }
+        return document;
+}
+
 bool
 json_globs_match(const json_t *globs, const char *text)
 {

@@ -291,19 +291,26 @@ yaml_json(struct yaml_text *text, yaml_node_t *node, struct problems *problems)
 }
 
 int
-yaml_read_file(const char *path, size_t largest, json_t **out, struct error *err)
+yaml_read_bytes(const char *bytes, size_t length, const char *what, json_t **out, struct error *err)
 {
-        scoped_buffer content = BUFFER_INIT(0);
-        struct problems problems = {.file = path};
+        struct problems problems = {.file = what};
+        struct yaml_text *text = yaml_open(bytes, length, &problems);
 
-        if (file_read(path, largest, &content, err) != 0)
-                return -1;
-        struct yaml_text *text = yaml_open(content.data != NULL ? content.data : "", content.length, &problems);
         *out = text != NULL ? yaml_json(text, yaml_root(text), &problems) : NULL;
         yaml_close(text);
         if (*out == NULL && problems.count > 0)
-                error_set(err, REASON_CONFIGURATION, "%s:%zu:%zu: %s", path, problems.rows[0].line,
+                error_set(err, REASON_CONFIGURATION, "%s:%zu:%zu: %s", what, problems.rows[0].line,
                           problems.rows[0].column, problems.rows[0].text);
         problems_free(&problems);
         return *out != NULL ? 0 : -1;
+}
+
+int
+yaml_read_file(const char *path, size_t largest, json_t **out, struct error *err)
+{
+        scoped_buffer content = BUFFER_INIT(0);
+
+        if (file_read(path, largest, &content, err) != 0)
+                return -1;
+        return yaml_read_bytes(content.data != NULL ? content.data : "", content.length, path, out, err);
 }

@@ -1,0 +1,22 @@
+/* The readers of value.c, one per kind of source.  Each fills `value` (json, secret, place, absence) from a checked
+ * source whose own keys are there; `session` is the source's target's (the asking audit's for a file). */
+#ifndef ROUNDS_VALUE_SOURCES_H
+#define ROUNDS_VALUE_SOURCES_H
+
+#include "value.h"
+
+int value_from_sql(struct session *session, const json_t *source, struct value *value, struct error *err);
+int value_from_redis(struct session *session, const json_t *source, struct value *value, struct error *err);
+int value_from_http(struct session *session, const json_t *source, struct value *value, struct error *err);
+int value_from_file(struct session *session, const json_t *source, struct value *value, struct error *err);
+int value_from_environment(struct session *session, const json_t *source, struct value *value, struct error *err);
+int value_from_config_map(struct session *session, const json_t *source, struct value *value, struct error *err);
+int value_from_secret(struct session *session, const json_t *source, struct value *value, struct error *err);
+int value_from_object(struct session *session, const json_t *source, struct value *value, struct error *err);
+
+/* False, with words, when the commands or references of a source cannot be meant. */
+bool value_redis_sound(const json_t *words, char *why, size_t size);
+bool value_workload_sound(const char *workload, char *why, size_t size);
+bool value_object_name_sound(const char *name, char *why, size_t size); /* "namespace/name" */
+
+#endif
