@@ -13,6 +13,12 @@
 
 struct session;
 
+struct target;
+
+/* One mistake in a target's settings: item `index` of the list `list` (NULL: the target as a whole), and what is wrong.
+ */
+typedef void target_mistake(void *context, const char *list, size_t index, const char *text);
+
 struct target_kind {
         const char *name;  /* "postgres" */
         const char *words; /* one line: what it is, for `rounds list targets --kinds` and the manual */
@@ -20,6 +26,10 @@ struct target_kind {
         /* Opens the connection (kept in the session) and says what answered ("PostgreSQL 15.8, primary").
          * What `rounds check` calls before the audits' own `check`. */
         int (*connect)(struct session *session, char *server, size_t size, struct error *err);
+        /* Tells the mistakes that no table of settings can: what does not go together, references to other targets
+         * (NULL-terminated) that are not there.  Called once the whole configuration was read; NULL: there are none. */
+        void (*review)(const struct target *target, const struct target *const *targets, target_mistake *tell,
+                       void *context);
 };
 
 struct target {

@@ -20,6 +20,7 @@ struct config_memory {
         char *path, *directory, *store;
         json_t *tree;
         struct target *rows;
+        bool *flawed; /* one a target: its table of settings has refused something */
         const struct target **targets;
         struct policy **policies; /* one a target; NULL: the common one */
         const struct policy **views;
@@ -156,16 +157,60 @@ targets_read(struct loader *loader, yaml_node_t *node)
         else if (node != NULL)
                 wrong(loader, node, "targets must be a list");
         memory->rows = calloc(count + 1, sizeof *memory->rows);
+        memory->flawed = calloc(count + 1, sizeof *memory->flawed);
         memory->targets = calloc(count + 1, sizeof *memory->targets);
         memory->policies = calloc(count + 1, sizeof *memory->policies);
         memory->views = calloc(count + 1, sizeof *memory->views);
-        if (memory->rows == NULL || memory->targets == NULL || memory->policies == NULL || memory->views == NULL) {
+        if (memory->rows == NULL || memory->flawed == NULL || memory->targets == NULL || memory->policies == NULL ||
+            memory->views == NULL) {
                 problems_add(loader->check.problems, 1, 1, "out of memory");
                 return;
         }
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
+                size_t before = loader->check.problems->count;
                 target_read(loader, yaml_item(loader->check.text, node->data.sequence.items.start[i]), i);
+                memory->flawed[i] = loader->check.problems->count > before;
+        }
         loader->config->target_count = count;
+}
+
+/* --- mistakes that tables cannot tell ----------------------------------------------------------------------------- */
+
+struct reviewer {
+        struct loader *loader;
+        yaml_node_t *node; /* the target's */
+        const char *name;
+};
+
+static void
+mistake_tell(void *context, const char *list, size_t index, const char *text)
+{
+        const struct reviewer *reviewer = context;
+        yaml_node_t *items = list != NULL ? settings_find(&reviewer->loader->check, reviewer->node, list) : NULL;
+        const yaml_node_t *node = reviewer->node;
+
+        if (items != NULL && items->type == YAML_SEQUENCE_NODE &&
+            index < (size_t)(items->data.sequence.items.top - items->data.sequence.items.start))
+                node = yaml_item(reviewer->loader->check.text, items->data.sequence.items.start[index]);
+        if (list != NULL)
+                wrong(reviewer->loader, node, "target %.100s: %s[%zu]: %s", reviewer->name, list, index, text);
+        else
+                wrong(reviewer->loader, node, "target %.100s: %s", reviewer->name, text);
+}
+
+/* A target whose table has refused something is not reviewed: what was refused is not there. */
+static void
+targets_review(struct loader *loader, yaml_node_t *node)
+{
+        const struct config_memory *memory = loader->memory;
+
+        for (size_t i = 0; i < loader->config->target_count; i++) {
+                const struct target *target = &memory->rows[i];
+                struct reviewer reviewer = {loader, yaml_item(loader->check.text, node->data.sequence.items.start[i]),
+                                            target->name};
+                if (!memory->flawed[i] && target->kind != NULL && target->kind->review != NULL)
+                        target->kind->review(target, memory->targets, mistake_tell, &reviewer);
+        }
 }
 
 /* --- jobs --------------------------------------------------------------------------------------------------------- */
@@ -348,7 +393,9 @@ config_read(struct loader *loader)
         if (root->type != YAML_MAPPING_NODE)
                 return;
         config_fill(config, memory);
-        targets_read(loader, settings_find(&loader->check, root, "targets"));
+        yaml_node_t *targets = settings_find(&loader->check, root, "targets");
+        targets_read(loader, targets);
+        targets_review(loader, targets);
         policies_make(loader, settings_find(&loader->check, root, "policy"));
         jobs_read(loader, settings_find(&loader->check, root, "jobs"));
         places_check(loader, root);
@@ -406,6 +453,7 @@ config_close(struct config *config)
         free(memory->directory);
         free(memory->store);
         free(memory->rows);
+        free(memory->flawed);
         free(memory->targets);
         free(memory->policies);
         free(memory->views);

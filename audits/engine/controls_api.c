@@ -80,11 +80,6 @@ static const struct setting api_5[] = {
          .fallback = "[]",
          .words = "hosts or services whose callers must retry"},
         {.name = "attempts", .type = SETTING_INTEGER, .fallback = "3", .min = 1, .max = 100, .words = "most attempts"},
-        {.name = "retry_settings",
-         .type = SETTING_LIST,
-         .item = SETTING_TEXT,
-         .fallback = "[]",
-         .words = "names of `setting` sources that hold retry attempts"},
         {.type = SETTING_END},
 };
 

@@ -22,9 +22,6 @@ static const struct setting lat_2[] = {
          .fallback = "score",
          .words = "name of the key class that holds scoring results"},
         {.name = "ttl", .type = SETTING_DURATION, .fallback = "30s", .words = "longest time to live of its keys"},
-        {.name = "enabled_setting",
-         .type = SETTING_TEXT,
-         .words = "name of the `setting` source that switches the cache on"},
         {.type = SETTING_END},
 };
 

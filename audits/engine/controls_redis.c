@@ -88,9 +88,6 @@ static const struct setting red_6[] = {
          .max = 1e+15,
          .words = "commands a month the plan allows; 0: no metered plan (500000 is a common free one)"},
         {.name = "window", .type = SETTING_DURATION, .fallback = "10s", .words = "how long the commands are counted"},
-        {.name = "inprocess_setting",
-         .type = SETTING_TEXT,
-         .words = "name of the `setting` source that holds WORKER_INPROCESS"},
         {.type = SETTING_END},
 };
 

@@ -37,11 +37,6 @@ static const struct setting wrk_2[] = {
          .item = SETTING_DURATION,
          .fallback = "{}",
          .words = "limit per queue or job type, where it differs"},
-        {.name = "timeout_settings",
-         .type = SETTING_LIST,
-         .item = SETTING_TEXT,
-         .fallback = "[]",
-         .words = "names of `setting` sources that hold job timeouts"},
         {.type = SETTING_END},
 };
 
@@ -51,11 +46,6 @@ static const struct setting wrk_3[] = {
          .item = SETTING_TEXT,
          .fallback = "[]",
          .words = "hosts or service names that must have a circuit breaker"},
-        {.name = "breaker_settings",
-         .type = SETTING_LIST,
-         .item = SETTING_TEXT,
-         .fallback = "[]",
-         .words = "names of `setting` sources that switch breakers in code on"},
         {.type = SETTING_END},
 };
 

@@ -15,10 +15,11 @@ extern const struct audit audit_pool_headroom;
 extern const struct audit audit_redis_keys;
 extern const struct audit audit_redis_memory;
 extern const struct audit audit_redis_separation;
+extern const struct audit audit_settings;
 extern const struct audit audit_vacuum;
 extern const struct audit audit_wal;
 
-/* One line each, so that two audits added side by side do not meet. */
+/* One line each, so that two added side by side do not meet. */
 // clang-format off
 const struct audit *const audits[] = {
         &audit_bloat,
@@ -31,6 +32,7 @@ const struct audit *const audits[] = {
         &audit_redis_keys,
         &audit_redis_memory,
         &audit_redis_separation,
+        &audit_settings,
         &audit_vacuum,
         &audit_wal,
         NULL,

@@ -25,8 +25,9 @@ value_from_sql(struct session *session, const json_t *source, struct value *valu
 {
         const char *sql = json_text(source, "sql", ""), *database = json_text(source, "database", NULL);
         int length = (int)strlen(sql);
-        scoped_json row = NULL;
+        scoped_json rows = NULL;
         scoped_buffer wrapped = BUFFER_INIT(STATEMENT_LARGEST);
+        const char *const one[] = {"1", NULL};
 
         snprintf(value->place, sizeof value->place, "SQL on %.100s: %.200s", session->target->name, sql);
         struct postgres *server = postgres_session(session, err);
@@ -34,12 +35,21 @@ value_from_sql(struct session *session, const json_t *source, struct value *valu
                 return -1;
         while (length > 0 && strchr("; \t\r\n", sql[length - 1]) != NULL)
                 length--;
-        /* As a subquery it can be nothing but one SELECT, and yields one row however many there are. */
-        if (buffer_format(&wrapped, "SELECT * FROM (%.*s\n) AS value LIMIT 1", length, sql) != 0)
+        /* As a subquery it yields one row however many there are; with a parameter the server takes one statement
+         * alone. */
+        if (buffer_format(&wrapped, "SELECT * FROM (%.*s\n) AS value LIMIT $1::int", length, sql) != 0)
                 return error_set(err, REASON_CONFIGURATION, "the statement is too long");
-        if (postgres_row(server, database, wrapped.data, &row, err) != 0)
+        if (postgres_rows(server, database, wrapped.data, one, 1, &rows, err) != 0) {
+                if (err->reason == REASON_UNSUPPORTED)
+                        error_remedy(err,
+                                     "write it as one SELECT, with the schema before each table (public.app_settings): "
+                                     "search_path is empty");
+                if (err->reason == REASON_DENIED)
+                        error_remedy(err, "GRANT SELECT on what it reads (and USAGE on its schema) to the role of %s",
+                                     session->target->name);
                 return error_wrap(err, "sql");
-        void *first = json_object_iter(row);
+        }
+        void *first = json_object_iter(json_array_get(rows, 0));
         if (first != NULL)
                 value->json = json_incref(json_object_iter_value(first));
         else
