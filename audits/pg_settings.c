@@ -1,4 +1,6 @@
-/* Idle transactions: are they cut, for every role in every database, and is one open now?  Controls: DBC-1. */
+/* Idle transactions: are they cut, for every role in every database?  Controls: DBC-1.
+ *
+ * Those that are open now are the business of `connections`. */
 
 #include "audit.h"
 
@@ -13,7 +15,7 @@
 #include "postgres_facts.h"
 #include "scope.h"
 
-enum { ROLES_MOST = 5000, SESSIONS_MOST = 5000 };
+enum { ROLES_MOST = 5000 };
 
 /* --- what is asked ------------------------------------------------------------------------------------------------ */
 
@@ -47,20 +49,11 @@ static const char overrides_sql[] =
 static const char roles_sql[] = "SELECT rolname AS name, rolsuper AS superuser FROM pg_roles"
                                 " WHERE rolcanlogin AND rolname !~ '^pg_' ORDER BY rolname COLLATE \"C\"";
 
-/* Whose state is hidden from us (no pg_monitor) has a null state: counted, never taken for fine. */
-static const char sessions_sql[] =
-        "SELECT pid, coalesce(usename::text, '') AS role, coalesce(datname::text, '') AS database,"
-        " coalesce(application_name, '') AS application, state,"
-        " (extract(epoch FROM now() - state_change) * 1000)::bigint AS idle_ms,"
-        " (extract(epoch FROM now() - xact_start) * 1000)::bigint AS transaction_ms,"
-        " backend_xmin IS NOT NULL OR backend_xid IS NOT NULL AS holds_xmin"
-        " FROM pg_stat_activity WHERE backend_type = 'client backend' AND state LIKE 'idle in transaction%'"
-        " ORDER BY transaction_ms DESC NULLS LAST, pid";
-
 static const struct postgres_part parts[] = {
-        {"server", "DBC-1", server_sql, .most = 0},          {"overrides", "DBC-1", overrides_sql, .most = ROLES_MOST},
-        {"roles", "DBC-1", roles_sql, .most = ROLES_MOST},   {"sessions", "DBC-1", sessions_sql, .most = SESSIONS_MOST},
-        {"hidden", "DBC-1", postgres_hidden_sql, .most = 0}, {0},
+        {"server", "DBC-1", server_sql, .most = 0},
+        {"overrides", "DBC-1", overrides_sql, .most = ROLES_MOST},
+        {"roles", "DBC-1", roles_sql, .most = ROLES_MOST},
+        {0},
 };
 
 static int
@@ -86,19 +79,6 @@ pg_settings_collect(struct session *session, json_t *facts, struct error *err)
                 if (json_push(databases, json_string(*names)) == NULL)
                         return error_memory(err, "databases");
         }
-        return 0;
-}
-
-static int
-pg_settings_check(struct session *session, struct rights *rights, struct error *err)
-{
-        struct postgres *server = postgres_session(session, err);
-        scoped_json row = NULL;
-
-        if (server == NULL || postgres_row(server, NULL, postgres_hidden_sql, &row, err) != 0)
-                return -1;
-        rights_add(rights, json_whole(row, "hidden", 0) == 0, "state of every session (role pg_monitor)",
-                   json_text(row, "remedy", ""));
         return 0;
 }
 
@@ -274,61 +254,6 @@ overrides_judge(const json_t *facts, const struct policy *policy, struct finding
 }
 
 static void
-sessions_judge(const json_t *facts, const struct policy *policy, struct findings *out)
-{
-        int64_t bound = policy_whole(policy, "DBC-1", "idle"),
-                hidden = json_whole(json_map(facts, "hidden"), "hidden", -1);
-        struct resource all = {.kind = "sessions", .name = "idle in transaction"};
-        size_t i, over = 0;
-        json_t *session;
-
-        if (json_list(facts, "sessions") == NULL)
-                return;
-        json_array_foreach((json_t *)json_list(facts, "sessions"), i, session)
-        {
-                int64_t idle = json_whole(session, "idle_ms", -1);
-                const char *role = json_text(session, "role", "?"), *database = json_text(session, "database", "?");
-                if (idle <= bound)
-                        continue;
-                over++;
-                /* The process id changes with every session: identity is who leaves it open, from where. */
-                findings_add(out,
-                             &(struct finding){
-                                     .control = "DBC-1",
-                                     .resource = {.kind = "session",
-                                                  .namespace_ = database,
-                                                  .name = findings_text(out, "%s/%s", role,
-                                                                        json_text(session, "application", ""))},
-                                     .status = STATUS_FAIL,
-                                     .severity = policy_severity(policy, "DBC-1", false),
-                                     .observed = findings_text(
-                                             out, "idle in transaction for %s (pid %" PRId64 ")%s", shown(out, idle),
-                                             json_whole(session, "pid", 0),
-                                             json_flag(session, "holds_xmin", false) ? ", and holds back vacuum" : ""),
-                                     .expected = findings_text(out, "at most %s", shown(out, bound)),
-                                     .message = "A session sits in an open transaction and does nothing.",
-                                     .remedy = findings_text(out,
-                                                             "Mend the application; to end it now: SELECT "
-                                                             "pg_terminate_backend(%" PRId64 ");",
-                                                             json_whole(session, "pid", 0)),
-                                     .evidence = findings_text(out, "/sessions/%zu", i),
-                             });
-        }
-        findings_sample(out, "pg_settings.idle_in_transaction", "",
-                        (double)json_array_size(json_list(facts, "sessions")));
-        if (hidden > 0)
-                findings_error(out, "DBC-1", &all, REASON_DENIED,
-                               findings_text(out, "The state of %" PRId64 " sessions is hidden from the role.", hidden),
-                               json_text(json_map(facts, "hidden"), "remedy", "GRANT pg_monitor TO rounds;"));
-        else if (over == 0)
-                findings_pass(out, "DBC-1", &all,
-                              findings_text(out, "%zu idle in transaction, none for longer than %s",
-                                            json_array_size(json_list(facts, "sessions")), shown(out, bound)),
-                              findings_text(out, "none for longer than %s", shown(out, bound)),
-                              "No session sits in an open transaction for long.");
-}
-
-static void
 pg_settings_judge(const json_t *facts, const struct policy *policy, const struct history *history, struct findings *out)
 {
         int64_t server_ms = json_whole(json_map(facts, "server"), "timeout_ms", -1);
@@ -342,16 +267,14 @@ pg_settings_judge(const json_t *facts, const struct policy *policy, const struct
                                REASON_TOO_LITTLE_DATA, "The server's timeout is not in the facts.", NULL);
         }
         overrides_judge(facts, policy, out);
-        sessions_judge(facts, policy, out);
 }
 
 const struct audit audit_pg_settings = {
         .name = "pg_settings",
-        .summary = "idle transactions: timeouts with every override, and sessions that sit in one",
+        .summary = "timeout of idle transactions, with every override",
         .looks_at = {"postgres"},
         .controls = {"DBC-1"},
-        .needs = "GRANT pg_monitor TO rounds;",
+        .needs = "a connection",
         .collect = pg_settings_collect,
         .judge = pg_settings_judge,
-        .check = pg_settings_check,
 };
