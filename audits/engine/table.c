@@ -10,6 +10,7 @@ extern const struct audit audit_cert_manager;
 extern const struct audit audit_certificates;
 extern const struct audit audit_connections;
 extern const struct audit audit_disk_growth;
+extern const struct audit audit_hpa;
 extern const struct audit audit_pg_settings;
 extern const struct audit audit_pgbouncer;
 extern const struct audit audit_pool_headroom;
@@ -28,6 +29,7 @@ const struct audit *const audits[] = {
         &audit_certificates,
         &audit_connections,
         &audit_disk_growth,
+        &audit_hpa,
         &audit_pg_settings,
         &audit_pgbouncer,
         &audit_pool_headroom,

@@ -1,0 +1,73 @@
+#!/bin/bash
+# Autoscalers of a cluster, from the recorded answers of a real API server with faults planted (tests/fixtures/kubernetes/kaireon.yaml).
+# timeout: 90
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_kubernetes.sh"
+need node jq
+
+# config AUDITS: a configuration for the server that was started last.
+config() {
+        cat >"$WORK/rounds.yaml" <<Y
+version: 1
+store: sqlite:$WORK/rounds-$KUBE_PORT.db
+targets:
+  - {name: prod, kind: kubernetes, context: test, kubeconfig: [$KUBE_CONFIG], owner: platform, exclude_namespaces: [kube-*]}
+jobs:
+  nightly: {audits: [$1], report: {formats: [json, md], to: $WORK/reports-$KUBE_PORT}}
+Y
+}
+run() {
+        "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
+        status=$?
+        json=$(ls -t "$WORK/reports-$KUBE_PORT"/nightly-*Z.json 2>/dev/null | head -n 1)
+        [ -n "$json" ] || { cat "$WORK/out.txt"; json=/dev/null; }
+}
+has() {
+        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
+                { jq -c '.findings[] | [.control,.status,.reason,.resource.name,.observed,.message]' "$json"; return 1; }
+}
+
+kubernetes_start
+config hpa
+run
+check "faults are found" [ "$status" -eq 1 ]
+check "the chart's target of 70" has '.control=="LAT-1" and .status=="fail" and .resource.name=="kaireon-api-hpa" and .resource.namespace=="kaireon" and (.observed|test("CPU target 70 %")) and (.remedy|test("kubectl -n kaireon patch hpa kaireon-api-hpa"))'
+check "a target that does not exist" has '.resource.name=="orphan" and .status=="fail" and (.observed|test("no-such-deployment does not exist"))'
+check "minimum and maximum alike, no CPU metric" has '.resource.name=="pinned" and .status=="fail" and (.observed|test("no CPU metric; 1 replicas at least and at most"))'
+check "metrics that do not come" has '.resource.name=="outbox" and .status=="fail" and (.observed|test("FailedGetResourceMetric")) and (.remedy|test("metrics-server"))'
+check "KEDA scales the same Deployment" has '.resource.name=="container" and (.observed|test("KEDA scales the same target by journey-jobs"))'
+check "five rows of inventory" jq -e '.inventory.autoscalers | length == 5' "$json"
+check "nothing but GET was sent" kubernetes_only_reads
+check "each list once" kubernetes_asked /apis/autoscaling/v2/horizontalpodautoscalers 1
+check "no Secret was asked for" bash -c "! grep -q secrets '$KUBE_LOG'"
+"$ROUNDS" check -c "$WORK/rounds.yaml" >"$WORK/check.txt" 2>&1
+check "the rights are there" [ $? -eq 0 ]
+
+# The first version of the API, as of a cluster that serves no other.
+kubernetes_start --without autoscaling/v2
+config hpa
+run
+check "autoscaling/v1 tells the same target" has '.resource.name=="kaireon-api-hpa" and (.observed|test("CPU target 70 %"))'
+check "and its conditions" has '.resource.name=="orphan" and (.observed|test("no-such-deployment"))'
+
+# Mended: the healthy state is a pass.
+mkdir -p "$WORK/well"
+jq '{kind: "HorizontalPodAutoscalerList", apiVersion: "autoscaling/v2", items: [.items[] | select(.metadata.name == "kaireon-api-hpa")
+        | .spec.metrics[0].resource.target.averageUtilization = 60
+        | .status.conditions |= map(.status = (if .type == "ScalingLimited" then "False" else "True" end))]}' \
+        <(sed '1,/^\r*$/d' "$KUBERNETES/recorded/autoscaling-v2-horizontalpodautoscalers.txt") >"$WORK/well/autoscaling-v2-horizontalpodautoscalers.json"
+kubernetes_start --objects "$WORK/well"
+config hpa
+run
+check "mended, it passes" has '.control=="LAT-1" and .status=="pass" and (.observed|test("1 of 1"))'
+check "and nothing else is said" jq -e '[.findings[] | select(.status != "pass")] | length == 0' "$json"
+
+# Refused lists.
+kubernetes_start --fault 'horizontalpodautoscalers=403'
+config hpa
+run
+check "a refused list is an error with the rule to add" has '.control=="LAT-1" and .status=="error" and .reason=="denied" and (.remedy|test("horizontalpodautoscalers"))'
+"$ROUNDS" check -c "$WORK/rounds.yaml" >"$WORK/check.txt" 2>&1
+check "rounds check names the rule" grep -q 'resources: \["horizontalpodautoscalers"\], verbs: \["list"\]' "$WORK/check.txt"
+
+finish
