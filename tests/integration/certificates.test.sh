@@ -105,7 +105,13 @@ if [ "$(id -u)" -eq 0 ]; then
         chmod 755 "$WORK" "$C"
         chmod 644 "$C"/*.pem
         give_nobody "$WORK" "$F" "$F"/* "$WORK/password"
-        run() { setpriv --reuid=nobody --regid=nogroup --clear-groups "$WORK/rounds" run weekly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1; }
+        ordinary="setpriv --reuid=nobody --regid=nogroup --clear-groups"
+        # A checkout in a folder that only root may enter: nobody passes by a capability, for which nothing is unreadable.
+        if ! $ordinary test -x "$WORK/rounds" 2>/dev/null; then
+                ordinary=as_nobody
+                rm -f "$F/unreadable.pem"
+        fi
+        run() { $ordinary "$WORK/rounds" run weekly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1; }
 else
         run() { "$ROUNDS" run weekly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1; }
 fi
@@ -163,7 +169,11 @@ check "a broken file" finds CRT-3 error "$F/broken.pem" "cannot be read"
 check "a folder that is not there" finds CRT-3 error "$WORK/nothing" "no file is named so"
 check "PostgreSQL begins TLS" finds CRT-6 pass "127.0.0.1:$PG_TLS+postgres" good.test
 check "PostgreSQL without TLS says so" finds CRT-6 error "127.0.0.1:$PG_PORT+postgres" "ssl is off"
-check "an unreadable file" finds CRT-3 error "$F/unreadable.pem" "Permission denied"
+if [ -e "$F/unreadable.pem" ]; then
+        check "an unreadable file" finds CRT-3 error "$F/unreadable.pem" "Permission denied"
+else
+        echo "  SKIPPED: an unreadable file: the checkout lies where only root may enter, and root reads everything"
+fi
 html=$(ls "$WORK"/reports/weekly-*Z.html)
 md=$(ls "$WORK"/reports/weekly-*Z.md)
 check "no markup of a subject reaches HTML" bash -c "! grep -q '<script>alert' '$html'"
