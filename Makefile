@@ -23,7 +23,7 @@ ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(NPROC)
 endif
 
-PACKAGES := libpq hiredis openssl libcurl libcmark xlsxwriter jansson yaml-0.1 sqlite3 libarchive libzstd libcares libpcre2-8 expat
+PACKAGES := libpq hiredis openssl libcurl libcmark xlsxwriter jansson yaml-0.1 sqlite3 libarchive libzstd libcares libpcre2-8 expat tree-sitter
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
             -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla -Wno-missing-field-initializers
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
@@ -34,12 +34,17 @@ ifneq ($(COMPILES),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 endif
-FLAGS     = -std=gnu11 -D_GNU_SOURCE -DROUNDS_VERSION='"$(VERSION)"' -Iinclude $(WARNINGS) $(HARDEN) $(PKG_CFLAGS) $(CFLAGS) $(EXTRA)
+FLAGS     = -std=gnu11 -D_GNU_SOURCE -DROUNDS_VERSION='"$(VERSION)"' $(WITH) -Iinclude $(WARNINGS) $(HARDEN) $(PKG_CFLAGS) $(CFLAGS) $(EXTRA)
 LIBS      = $(PKG_LIBS) -lm -pthread
 LINK      = $(CC) -pie $(CFLAGS) $(EXTRA) $(LDFLAGS)
 
 SOURCES   := $(sort $(wildcard audits/*.c audits/engine/*.c audits/probes/*.c report/*.c))
-OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/templates.o
+# The generated parsers of JavaScript and TypeScript, as npm packages carry them; without them the source scan says so.
+GRAMMARS  := $(wildcard $(patsubst %,build/npm/node_modules/tree-sitter-%/src,javascript typescript/typescript typescript/tsx))
+GRAMMAR_OBJECTS := $(foreach g,$(GRAMMARS),$(patsubst build/npm/node_modules/%/src,$(BUILD)/grammar/%,$(g))/parser.o \
+             $(patsubst build/npm/node_modules/%/src,$(BUILD)/grammar/%,$(g))/scanner.o)
+WITH      := $(if $(word 3,$(GRAMMARS)),-DWITH_GRAMMARS)
+OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/templates.o $(if $(WITH),$(GRAMMAR_OBJECTS))
 MAIN      := $(BUILD)/audits/engine/main.o
 LIBRARY   := $(BUILD)/librounds.a
 TEMPLATES := $(sort $(shell find templates -type f ! -name '.*' ! -name README.md 2>/dev/null))
@@ -84,6 +89,17 @@ $(BUILD)/gen/templates.c: $(TEMPLATES) Makefile
 $(BUILD)/gen/templates.o: $(BUILD)/gen/templates.c
 	@echo "  CC    $<"
 	@$(CC) $(FLAGS) -c -o $@ $<
+
+# Others' generated code: compiled as it is.
+$(BUILD)/grammar/%/parser.o: build/npm/node_modules/%/src/parser.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) -w $(HARDEN) $(CFLAGS) $(EXTRA) -I$(<D) -c -o $@ $<
+
+$(BUILD)/grammar/%/scanner.o: build/npm/node_modules/%/src/scanner.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) -w $(HARDEN) $(CFLAGS) $(EXTRA) -I$(<D) -c -o $@ $<
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(SUPPORT) $(LIBRARY)
 	@echo "  LINK  $@"

@@ -2,15 +2,6 @@
 
 #include "catalogue.h"
 
-static const struct setting source_pair[] = {
-        {.name = "acquire",
-         .type = SETTING_TEXT,
-         .required = true,
-         .words = "name of the call that takes a connection"},
-        {.name = "release", .type = SETTING_TEXT, .required = true, .words = "name of the call that gives it back"},
-        {.type = SETTING_END},
-};
-
 static const struct setting dbc_1[] = {
         {.name = "timeout",
          .type = SETTING_DURATION,
@@ -116,18 +107,11 @@ static const struct setting dbc_5[] = {
 };
 
 static const struct setting dbc_6[] = {
-        {.name = "pairs",
+        {.name = "exempt",
          .type = SETTING_LIST,
-         .item = SETTING_OBJECT,
-         .fields = source_pair,
+         .item = SETTING_GLOB,
          .fallback = "[]",
-         .words = "further acquire and release pairs"},
-        {.name = "files_most",
-         .type = SETTING_INTEGER,
-         .fallback = "20000",
-         .min = 1,
-         .max = 1e+07,
-         .words = "source files read at most"},
+         .words = "files, relative to the folder that is named, whose leaks are let be"},
         {.type = SETTING_END},
 };
 

@@ -72,17 +72,30 @@ wait_port() {
         return 1
 }
 
-# start COMMAND...: in the background, ended with the test.  Its process id is in $LAST.
+# start COMMAND...: in the background, ended with the test.  Its process id is in $LAST: the command's own, as_nobody or not.
 start() {
-        "$@" >>"$WORK/servers.log" 2>&1 </dev/null &
+        (
+                if [ "$1" = as_nobody ]; then
+                        shift
+                        # shellcheck disable=SC2086
+                        exec ${NOBODY:-} env HOME="$WORK" "$@"
+                fi
+                exec "$@"
+        ) >>"$WORK/servers.log" 2>&1 </dev/null &
         LAST=$!
         PIDS+=("$LAST")
 }
 
+# Ends what was started, the last first; what does not end when told is ended after 5 seconds.
 stop_all() {
-        local pid
-        for pid in "${PIDS[@]:-}"; do [ -n "$pid" ] && kill "$pid" 2>/dev/null; done
-        for pid in "${PIDS[@]:-}"; do [ -n "$pid" ] && wait "$pid" 2>/dev/null; done
+        local pid i
+        for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do kill "${PIDS[i]}" 2>/dev/null; done
+        for pid in "${PIDS[@]:-}"; do
+                [ -n "$pid" ] || continue
+                for ((i = 0; i < 100; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
+                kill -KILL "$pid" 2>/dev/null
+                wait "$pid" 2>/dev/null
+        done
         PIDS=()
 }
 trap stop_all EXIT

@@ -43,11 +43,9 @@ pooler good server_idle_timeout=300 query_wait_timeout=15 max_client_conn=200 de
 GOOD=$PORT
 for user in api batch; do client "$BAD" "$user" app 'SELECT 1' >/dev/null; client "$GOOD" "$user" app 'SELECT 1' >/dev/null; done
 # One server for "narrow": the first client holds it, the second waits.
-client "$BAD" api narrow 'SELECT pg_sleep(30)' >/dev/null 2>&1 &
-PIDS+=($!)
+start "$(program psql)" -X -q -h 127.0.0.1 -p "$BAD" -U api -d narrow -c 'SELECT pg_sleep(30)'
 sleep 0.5
-client "$BAD" api narrow 'SELECT 1' >/dev/null 2>&1 &
-PIDS+=($!)
+start "$(program psql)" -X -q -h 127.0.0.1 -p "$BAD" -U api -d narrow -c 'SELECT 1'
 # A peer that takes the connection and never says a word.
 python3 -c 'import socket,time
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(100)' >"$WORK/mute.port" &

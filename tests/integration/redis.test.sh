@@ -42,7 +42,7 @@ targets:
 jobs:
   nightly: {audits: [redis_keys, redis_memory], report: {formats: [json, md], to: $WORK/reports}}
 Y
-("$(program redis-cli)" -p "$PORT" MONITOR >"$WORK/monitor.txt" 2>/dev/null) &
+"$(program redis-cli)" -p "$PORT" MONITOR >"$WORK/monitor.txt" 2>/dev/null </dev/null &
 PIDS+=($!)
 sleep 0.3
 "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
