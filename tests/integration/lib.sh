@@ -92,7 +92,12 @@ stop_all() {
         for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do kill "${PIDS[i]}" 2>/dev/null; done
         for pid in "${PIDS[@]:-}"; do
                 [ -n "$pid" ] || continue
-                for ((i = 0; i < 100; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
+                for ((i = 0; i < 100; i++)); do
+                        kill -0 "$pid" 2>/dev/null || break
+                        # PostgreSQL waits for its clients when told politely.
+                        [ $i -eq 10 ] && kill -QUIT "$pid" 2>/dev/null
+                        sleep 0.05
+                done
                 kill -KILL "$pid" 2>/dev/null
                 wait "$pid" 2>/dev/null
         done
