@@ -12,18 +12,12 @@ extern const struct target_kind kind_prometheus;
 extern const struct target_kind kind_redis;
 extern const struct target_kind kind_s3;
 extern const struct target_kind kind_settings;
+extern const struct target_kind kind_source;
 extern const struct target_kind kind_tls;
 
 /* One line each, so that two added side by side do not meet. */
 // clang-format off
 const struct target_kind *const target_kinds[] = {
-extern const struct target_kind kind_source;
-extern const struct target_kind kind_tls;
-
-// clang-format off
-const struct target_kind *const target_kinds[] = {
-        &kind_http,  &kind_kubernetes, &kind_pgbouncer, &kind_postgres, &kind_prometheus,
-        &kind_redis, &kind_s3,         &kind_tls,       NULL,
         &kind_http,
         &kind_kubernetes,
         &kind_pgbouncer,
@@ -32,8 +26,6 @@ const struct target_kind *const target_kinds[] = {
         &kind_redis,
         &kind_s3,
         &kind_settings,
-        &kind_redis,
-        &kind_s3,
         &kind_source,
         &kind_tls,
         NULL,

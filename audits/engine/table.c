@@ -18,8 +18,8 @@ extern const struct audit audit_redis_keys;
 extern const struct audit audit_redis_memory;
 extern const struct audit audit_redis_separation;
 extern const struct audit audit_settings;
-extern const struct audit audit_vacuum;
 extern const struct audit audit_source_scan;
+extern const struct audit audit_vacuum;
 extern const struct audit audit_wal;
 
 /* One line each, so that two added side by side do not meet. */
@@ -38,8 +38,8 @@ const struct audit *const audits[] = {
         &audit_redis_memory,
         &audit_redis_separation,
         &audit_settings,
-        &audit_vacuum,
         &audit_source_scan,
+        &audit_vacuum,
         &audit_wal,
         NULL,
 };
