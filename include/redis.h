@@ -86,6 +86,12 @@ const struct redis_server *redis_server(const struct redis *redis);
 int redis_nodes(struct session *session, struct redis *const **out, size_t *count, json_t **failed, struct error *err)
         __attribute__((warn_unused_result));
 
+/* 0 while the connection can be used; else -1 with why it cannot. */
+int redis_is_usable(const struct redis *redis, struct error *err) __attribute__((warn_unused_result));
+
+/* Commands sent on this connection since it was opened: what an auditor adds to the counters it reads. */
+uint64_t redis_sent(const struct redis *redis);
+
 /* How long the newest round trip took, microseconds: what a latency brake looks at. */
 int64_t redis_round_trip_us(const struct redis *redis);
 

@@ -16,6 +16,7 @@ extern const struct audit audit_pgbouncer;
 extern const struct audit audit_pool_headroom;
 extern const struct audit audit_redis_keys;
 extern const struct audit audit_redis_memory;
+extern const struct audit audit_redis_quota;
 extern const struct audit audit_redis_separation;
 extern const struct audit audit_settings;
 extern const struct audit audit_source_scan;
@@ -36,6 +37,7 @@ const struct audit *const audits[] = {
         &audit_pool_headroom,
         &audit_redis_keys,
         &audit_redis_memory,
+        &audit_redis_quota,
         &audit_redis_separation,
         &audit_settings,
         &audit_source_scan,

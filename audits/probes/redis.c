@@ -142,6 +142,7 @@ redis_send(struct redis *redis, const struct redis_word *words, size_t count, st
         if (failed != 0)
                 return error_memory(err, "Redis pipeline");
         redis->pending++;
+        redis->sent++;
         return 0;
 }
 
@@ -344,4 +345,19 @@ int64_t
 redis_round_trip_us(const struct redis *redis)
 {
         return redis->round_trip_us;
+}
+
+int
+redis_is_usable(const struct redis *redis, struct error *err)
+{
+        if (redis->broken.reason == REASON_NONE)
+                return 0;
+        *err = redis->broken;
+        return -1;
+}
+
+uint64_t
+redis_sent(const struct redis *redis)
+{
+        return redis->sent;
 }

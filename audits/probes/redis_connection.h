@@ -15,6 +15,7 @@ struct redis {
         __typeof__(((redisReplyObjectFunctions *)0)->createArray) default_array;
         struct buffer output;
         size_t pending; /* replies that are still to come */
+        uint64_t sent;  /* commands, ever */
         const struct session *session;
         struct redis_server server;
         int64_t sent_us, round_trip_us;

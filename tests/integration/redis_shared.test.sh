@@ -1,8 +1,10 @@
 #!/bin/bash
-# Cache and queue on real servers: two databases of one server, two replicas of one primary, and the healthy state.
+# Cache and queue on real servers: two databases of one server, two replicas of one primary, and the healthy state; a metered plan
+# that BullMQ's idle workers burn.
 # timeout: 60
 . "$(dirname "$0")/lib.sh"
-need redis-server redis-cli jq
+need redis-server redis-cli jq node
+need_npm bullmq
 
 redis() { # redis PORT WORD...: starts a server
         local port=$1
@@ -41,8 +43,8 @@ Y
         json=$(ls "$WORK/$1"/nightly-*Z.json)
 }
 has() {
-        jq -e "[.findings[] | select(.control==\"RED-4\") | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | select(.control=="RED-4")' "$json"; return 1; }
+        jq -e "[.findings[] | select(.control==\"${CONTROL:-RED-4}\") | select($1)] | length >= 1" "$json" >/dev/null ||
+                { jq -c '.findings[]' "$json"; return 1; }
 }
 
 configure databases "redis://127.0.0.1:$shared/0" "redis://localhost:$shared/1"
@@ -65,4 +67,46 @@ check "cache and queue apart pass" has '.status=="pass" and .resource.name=="cac
 for i in $(seq 3); do echo "RPUSH bull:mail:wait $i"; done | cli "$shared" >/dev/null
 configure strayed "redis://127.0.0.1:$shared/0" "redis://127.0.0.1:$other/0"
 check "a queue that strayed into the cache is found" has '.status=="fail" and .resource.name=="cache" and (.observed|test("1 queue keys as bull:mail:wait"))'
+# Two idle workers of real BullMQ on a plan of 500,000 commands a month.
+metered=$(free_port)
+redis "$metered"
+wait_port "$metered"
+cat >"$WORK/workers.js" <<'J'
+const {Worker, Queue} = require('bullmq');
+const connection = {host: '127.0.0.1', port: Number(process.argv[2]), maxRetriesPerRequest: null};
+for (const name of ['batch-jobs', 'dsar-jobs']) new Worker(name, async () => {}, {connection, drainDelay: 1});
+new Queue('seed-jobs', {connection}).add('seed', {});
+setTimeout(() => process.exit(0), 60000);
+J
+start node "$WORK/workers.js" "$metered"
+workers=$LAST
+for _ in $(seq 200); do [ "$(cli "$metered" CLIENT LIST | grep -c 'flags=b')" = 2 ] && break; sleep 0.05; done
+meter() { # meter NAME QUOTA WINDOW
+        cat >"$WORK/$1.yaml" <<Y
+version: 1
+store: sqlite:$WORK/$1.db
+targets:
+  - {name: queue, kind: redis, url: "redis://127.0.0.1:$metered", role: queue}
+policy:
+  RED-6: {quota: $2, window: $3}
+jobs:
+  nightly: {audits: [redis_quota], report: {formats: [json], to: $WORK/$1}}
+Y
+        "$ROUNDS" run nightly -c "$WORK/$1.yaml" >"$WORK/$1.txt" 2>&1
+        json=$(ls "$WORK/$1"/nightly-*Z.json)
+}
+CONTROL=RED-6
+meter burnt 500000 3s
+check "the plan that idle workers burn fails" has '.status=="fail" and (.resource.kind==null or .resource.kind=="") and (.observed|test("bzpopmin")) and (.remedy|test("WORKER_INPROCESS=0"))'
+check "empty queues that are polled are named" has '.status=="fail" and .resource.name=="bull:batch-jobs" and (.observed|test("1 client blocked in bzpopmin"))'
+check "and the other one" has '.status=="fail" and .resource.name=="bull:dsar-jobs"'
+check "a queue with a job in it is not" sh -c "! jq -e '.findings[] | select(.resource.name==\"bull:seed-jobs\")' '$json' >/dev/null"
+meter ample 500000000 3s
+check "within a large plan they are told in passing" has '.status=="pass" and (.message|test("workers poll empty queues: bull:batch-jobs, bull:dsar-jobs"))'
+kill "$workers"
+wait "$workers" 2>/dev/null
+meter idle 50000000 1s
+check "without workers the plan lasts, our own commands taken out" has '.status=="pass" and (.observed|test("^0 commands a month"))'
+meter none 0 1s
+check "without a quota it is skipped" has '.status=="skip"'
 finish
