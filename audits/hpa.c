@@ -10,6 +10,7 @@
 #include "buffer.h"
 #include "cluster.h"
 #include "facts.h"
+#include "faults.h"
 #include "json.h"
 #include "keda.h"
 #include "kubernetes_rights.h"
@@ -193,27 +194,20 @@ hpa_check(struct session *session, struct rights *rights, struct error *err)
 
 /* --- what is judged ----------------------------------------------------------------------------------------------- */
 
-/* One autoscaler under judgement: every fault adds to what was observed, to the message and, the first one that has a
- * command, to the remedy. */
+/* One autoscaler under judgement. */
 struct verdict {
         const json_t *hpas, *hpa;
         const struct policy *policy;
         struct findings *out;
         int64_t now_ms;
         const char *namespace_, *name, *target;
-        struct buffer observed, message;
-        const char *remedy;
-        int faults;
+        struct faults faults;
 };
 
 static void
 fault(struct verdict *v, const char *observed, const char *message, const char *remedy)
 {
-        buffer_format(&v->observed, "%s%s", v->observed.length > 0 ? "; " : "", observed);
-        buffer_format(&v->message, "%s%s", v->message.length > 0 ? " " : "", message);
-        if (v->remedy == NULL)
-                v->remedy = remedy;
-        v->faults++;
+        faults_add(&v->faults, observed, message, remedy);
 }
 
 static bool
@@ -428,8 +422,6 @@ row_add(const struct verdict *v)
 static bool
 autoscaler_judge(struct verdict *v, size_t index)
 {
-        v->observed = BUFFER_INIT(16384);
-        v->message = BUFFER_INIT(16384);
         if (json_is_false(json_object_get(v->hpa, "target_found"))) {
                 fault(v, findings_text(v->out, "%s does not exist", v->target),
                       "It scales nothing: its target is not there.",
@@ -441,25 +433,17 @@ autoscaler_judge(struct verdict *v, size_t index)
                 conditions_judge(v);
         }
         fights_judge(v);
-        if (v->faults > 0)
-                findings_add(v->out, &(struct finding){
-                                             .control = "LAT-1",
-                                             .resource = {.kind = "HorizontalPodAutoscaler",
-                                                          .namespace_ = v->namespace_,
-                                                          .name = v->name},
-                                             .status = STATUS_FAIL,
-                                             .severity = policy_severity(v->policy, "LAT-1", false),
-                                             .observed = v->observed.data,
-                                             .expected = findings_text(v->out,
-                                                                       "a CPU target of at most %g %%, room between "
-                                                                       "minimum and maximum, metrics that work",
-                                                                       policy_number(v->policy, "LAT-1", "cpu_target")),
-                                             .message = v->message.data != NULL ? v->message.data : "It is at fault.",
-                                             .remedy = v->remedy,
-                                             .evidence = findings_text(v->out, "/hpas/%zu", index)});
-        buffer_free(&v->observed);
-        buffer_free(&v->message);
-        return v->faults == 0;
+        return faults_report(
+                &v->faults,
+                &(struct finding){
+                        .control = "LAT-1",
+                        .resource = {.kind = "HorizontalPodAutoscaler", .namespace_ = v->namespace_, .name = v->name},
+                        .severity = policy_severity(v->policy, "LAT-1", false),
+                        .expected = findings_text(v->out,
+                                                  "a CPU target of at most %g %%, room between "
+                                                  "minimum and maximum, metrics that work",
+                                                  policy_number(v->policy, "LAT-1", "cpu_target")),
+                        .evidence = findings_text(v->out, "/hpas/%zu", index)});
 }
 
 static void
@@ -475,6 +459,7 @@ hpa_judge(const json_t *facts, const struct policy *policy, const struct history
                                     .hpa = hpa,
                                     .policy = policy,
                                     .out = out,
+                                    .faults = FAULTS_INIT(out),
                                     .now_ms = history_now(history),
                                     .namespace_ = json_text(hpa, "namespace", NULL),
                                     .name = json_text(hpa, "name", NULL)};

@@ -130,6 +130,8 @@ trigger_read(const json_t *trigger)
                         text_keep(row, "query", query);
         }
         threshold_read(known, metadata, row);
+        if (strcmp(json_text(trigger, "metricType", ""), "Value") == 0)
+                json_put_flag(row, "per_replica", false);
         if (strcmp(json_text(metadata, "mode", ""), "MessageRate") == 0)
                 json_put_flag(row, "rate", true);
         return row;

@@ -13,8 +13,9 @@
 struct keda {
         /* [{kind: ScaledObject|ScaledJob, namespace, name, target_kind, target_name, min, max, idle?, hpa, paused?:
          * text, fallback?, ready: {status, reason, message}?, created_ms, triggers: [{type, name?, list?, query?,
-         * threshold?: number, threshold_text?, rate?: true, activation?: number, auth?: "TriggerAuthentication/name",
-         *   auth_missing?: true}]}], sorted by namespace, name and kind; objects being deleted are left out */
+         * threshold?: number, threshold_text?, by_default?: true, rate?: true, per_replica?: false, auth?:
+         *   "TriggerAuthentication/name", auth_missing?: true}]}], sorted by namespace, name and kind; objects being
+         * deleted are left out */
         json_t *scalers;
         struct error error;       /* of ScaledObjects or ScaledJobs; REASON_UNSUPPORTED: KEDA is not installed */
         struct error auths_error; /* of the authentications: then auth_missing is never said */

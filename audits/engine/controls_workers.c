@@ -24,6 +24,16 @@ static const struct setting wrk_1[] = {
          .type = SETTING_DURATION,
          .fallback = "30m",
          .words = "longest time in which the maximum of replicas may take to drain `alert_depth`"},
+        {.name = "rate",
+         .type = SETTING_NUMBER,
+         .fallback = "0",
+         .min = 0,
+         .max = 1e+09,
+         .words = "jobs a minute that one replica does; 0: unknown, `drain` is not judged"},
+        {.name = "prefix",
+         .type = SETTING_TEXT,
+         .fallback = "bull",
+         .words = "prefix of BullMQ's keys: a queue waits in PREFIX:QUEUE:wait"},
         {.type = SETTING_END},
 };
 

@@ -11,6 +11,7 @@ extern const struct audit audit_certificates;
 extern const struct audit audit_connections;
 extern const struct audit audit_disk_growth;
 extern const struct audit audit_hpa;
+extern const struct audit audit_keda;
 extern const struct audit audit_pg_settings;
 extern const struct audit audit_pgbouncer;
 extern const struct audit audit_pool_headroom;
@@ -32,6 +33,7 @@ const struct audit *const audits[] = {
         &audit_connections,
         &audit_disk_growth,
         &audit_hpa,
+        &audit_keda,
         &audit_pg_settings,
         &audit_pgbouncer,
         &audit_pool_headroom,

@@ -43,6 +43,37 @@ check "no Secret was asked for" bash -c "! grep -q secrets '$KUBE_LOG'"
 "$ROUNDS" check -c "$WORK/rounds.yaml" >"$WORK/check.txt" 2>&1
 check "the rights are there" [ $? -eq 0 ]
 
+kubernetes_start
+config keda
+run
+check "a queue's bare name is no list" has '.control=="WRK-1" and .resource.name=="pipeline-jobs" and .severity=="SEV2" and (.observed|test("list pipeline-jobs is no BullMQ key; threshold 100"))'
+check "two scalers on one workload" has '.resource.name=="batch-jobs" and (.observed|test("pipeline-jobs scales kaireon-worker, too"))'
+check "scaling that begins after the alert" has '.resource.name=="batch-jobs" and (.observed|test("scaling begins at 200 waiting"))'
+check "a paused scaler, with an HPA beside it" has '.resource.name=="journey-jobs" and (.observed|test("paused as it is")) and (.observed|test("HPA container scales the same target"))'
+check "queues without a scaler" has '.resource.kind=="queue" and .resource.name=="dsar-jobs" and .status=="fail"'
+check "the other one, too" has '.resource.kind=="queue" and .resource.name=="retrain-jobs" and .status=="fail"'
+check "but not those that have one" jq -e '[.findings[] | select(.resource.kind=="queue")] | length == 2' "$json"
+check "three scalers in the inventory" jq -e '.inventory.scalers | length == 3' "$json"
+check "nothing but GET was sent" kubernetes_only_reads
+
+# Both audits in one run: every list once.
+kubernetes_start
+config "hpa, keda"
+run
+check "audits share the lists" kubernetes_asked /apis/keda.sh/v1alpha1/scaledobjects 1
+check "of workloads, too" kubernetes_asked /apis/apps/v1/deployments 1
+
+kubernetes_start --without keda.sh
+config "hpa, keda"
+run
+check "without KEDA it is skipped" has '.control=="WRK-1" and .status=="skip" and (.message|test("KEDA is not installed"))'
+check "and autoscalers are judged all the same" has '.control=="LAT-1" and .resource.name=="kaireon-api-hpa"'
+
+kubernetes_start --fault 'scaledobjects=403'
+config keda
+run
+check "KEDA that is there but hidden is an error" has '.control=="WRK-1" and .status=="error" and .reason=="denied" and (.remedy|test("scaledobjects"))'
+
 # The first version of the API, as of a cluster that serves no other.
 kubernetes_start --without autoscaling/v2
 config hpa
