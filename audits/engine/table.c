@@ -21,6 +21,7 @@ extern const struct audit audit_redis_quota;
 extern const struct audit audit_redis_separation;
 extern const struct audit audit_settings;
 extern const struct audit audit_source_scan;
+extern const struct audit audit_temp_files;
 extern const struct audit audit_vacuum;
 extern const struct audit audit_wal;
 
@@ -43,6 +44,7 @@ const struct audit *const audits[] = {
         &audit_redis_separation,
         &audit_settings,
         &audit_source_scan,
+        &audit_temp_files,
         &audit_vacuum,
         &audit_wal,
         NULL,

@@ -50,6 +50,22 @@ static const struct {
         {"55000", REASON_UNSUPPORTED, ""},
 };
 
+/* A right to a function may be missing although the role is in pg_monitor: managed services revoke some. */
+static void
+denied_remedy(const char *words, struct error *err)
+{
+        static const char before[] = "permission denied for function ";
+        const char *name = strstr(words, before);
+
+        if (name == NULL)
+                return;
+        name += sizeof before - 1;
+        error_remedy(err,
+                     "GRANT pg_monitor TO the role of this target; where it has that, a superuser may GRANT "
+                     "EXECUTE ON FUNCTION pg_catalog.%.*s TO it; where the service hides it, waive this",
+                     (int)strcspn(name, "\r\n ("), name);
+}
+
 static int
 error_of(const char *state, const char *words, struct error *err)
 {
@@ -66,7 +82,10 @@ error_of(const char *state, const char *words, struct error *err)
         }
         error_set(err, reason, "%.*s", length, words);
         secret_redact_text(err->text);
-        return error_remedy(err, "%s", remedy);
+        error_remedy(err, "%s", remedy);
+        if (reason == REASON_DENIED)
+                denied_remedy(words, err);
+        return -1;
 }
 
 /* libpq tells no SQLSTATE of a failed connection: the server's words have to do. */
