@@ -45,6 +45,17 @@ int redis_take(struct redis *redis, struct redisReply **reply, struct error *err
 int redis_ask(struct redis *redis, const char *command, struct redisReply **reply, struct error *err)
         __attribute__((warn_unused_result));
 
+/* The same for a pipeline, in words that may hold blanks: NULL-terminated texts, sent with the next flush. */
+int redis_send_texts(struct redis *redis, struct error *err, ...) __attribute__((sentinel, warn_unused_result));
+
+/* The next reply, which must be no error reply: -1 then, with its reason.  `what` names the question. */
+int redis_take_answer(struct redis *redis, const char *what, struct redisReply **reply, struct error *err)
+        __attribute__((warn_unused_result));
+
+/* Throws away the replies that are still to come: after a pipeline that was given up, so that the next question gets
+ * its own answer. */
+void redis_drain(struct redis *redis);
+
 void redis_reply_free(struct redisReply *reply);
 static inline void
 redis_reply_scope_free(struct redisReply **reply)

@@ -3,6 +3,7 @@
 #include "redis_connection.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +213,7 @@ redis_ask(struct redis *redis, const char *command, struct redisReply **reply, s
         size_t count = 0;
 
         *reply = NULL;
+        redis_drain(redis);
         for (const char *at = command; *at != '\0' && count < WORDS_MOST;) {
                 size_t length = strcspn(at, " ");
                 if (length > 0)
@@ -226,6 +228,44 @@ redis_ask(struct redis *redis, const char *command, struct redisReply **reply, s
         redis_reply_free(*reply);
         *reply = NULL;
         return -1;
+}
+
+int
+redis_send_texts(struct redis *redis, struct error *err, ...)
+{
+        struct redis_word words[WORDS_MOST];
+        size_t count = 0;
+        va_list list;
+
+        va_start(list, err);
+        for (const char *text; count < WORDS_MOST && (text = va_arg(list, const char *)) != NULL;)
+                words[count++] = REDIS_WORD(text);
+        va_end(list);
+        return redis_send(redis, words, count, err);
+}
+
+int
+redis_take_answer(struct redis *redis, const char *what, struct redisReply **reply, struct error *err)
+{
+        if (redis_take(redis, reply, err) != 0)
+                return -1;
+        if (redis_reply_error(redis, *reply, what, err) == 0)
+                return 0;
+        redis_reply_free(*reply);
+        *reply = NULL;
+        return -1;
+}
+
+void
+redis_drain(struct redis *redis)
+{
+        while (redis->pending > 0 && redis->broken.reason == REASON_NONE) {
+                struct redisReply *reply;
+                struct error ignored;
+                if (redis_take(redis, &reply, &ignored) != 0)
+                        return;
+                redis_reply_free(reply);
+        }
 }
 
 void
