@@ -16,6 +16,7 @@
 #include "redis.h"
 #include "redis_servers.h"
 #include "scope.h"
+#include "share.h"
 
 enum { SCAN_COUNT = 1000, BRAKE_MOST_MS = 500 };
 
@@ -252,26 +253,15 @@ struct judge {
         struct findings *out;
 };
 
-/* The 95 % interval of a share seen `hits` times in a sample of `n` (Wilson 1927), in percent. */
-static void
-wilson(double hits, double n, double *low, double *high)
-{
-        const double z = 1.96;
-        double p = hits / n, centre = p + z * z / (2 * n), spread = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-
-        *low = 100 * fmax(0, (centre - spread) / (1 + z * z / n));
-        *high = 100 * fmin(1, (centre + spread) / (1 + z * z / n));
-}
-
 static const char *
-share_words(const struct judge *j, double hits, double keys)
+keys_words(const struct judge *j, double hits, double keys)
 {
         double low, high;
 
         if (!json_flag(j->facts, "sampled", false))
                 return findings_text(j->out, "%.0f of %.0f keys (%.1f %%)", hits, keys,
                                      keys > 0 ? 100 * hits / keys : 0);
-        wilson(hits, keys, &low, &high);
+        share_interval(hits, keys, &low, &high);
         return findings_text(j->out, "%.1f %% of a sample of %.0f keys (%.1f to %.1f %%)", 100 * hits / keys, keys, low,
                              high);
 }
@@ -333,7 +323,7 @@ class_judge(const struct judge *j, const json_t *class, size_t index)
                                   .expected = expected,
                                   .evidence = findings_text(out, "/keyspace/classes/%zu", index)};
         if (!json_flag(class, "expires", true)) {
-                findings_pass(out, "RED-1", &resource, share_words(j, lasting, keys),
+                findings_pass(out, "RED-1", &resource, keys_words(j, lasting, keys),
                               "keys that are meant to stay (expires: false)",
                               "The configuration says that keys of this class stay.");
                 return;
@@ -341,7 +331,7 @@ class_judge(const struct judge *j, const json_t *class, size_t index)
         if (100 * lasting / keys > allowed) {
                 double size = json_real_or(class, "bytes", -1);
                 finding.observed = findings_text(
-                        out, "%s never expire%s, for example %s", share_words(j, lasting, keys),
+                        out, "%s never expire%s, for example %s", keys_words(j, lasting, keys),
                         size >= 0 ? findings_text(out, " (the class holds %s)", findings_size(out, size)) : "",
                         json_text(class, "example", "?"));
                 finding.message =
