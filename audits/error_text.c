@@ -138,9 +138,10 @@ piece(struct writer *w, const char *text, size_t left, bool in_word)
                 put(w, text, 1);
                 return 1;
         }
-        while (length < left && (word_byte((unsigned char)text[length]) ||
-                                 (text[length] == '.' && length > 0 && length + 1 < left &&
-                                  isdigit((unsigned char)text[length - 1]) && isdigit((unsigned char)text[length + 1]))))
+        while (length < left &&
+               (word_byte((unsigned char)text[length]) ||
+                (text[length] == '.' && length > 0 && length + 1 < left && isdigit((unsigned char)text[length - 1]) &&
+                 isdigit((unsigned char)text[length + 1]))))
                 length++;
         if (starts(text, length, "krn_"))
                 put_text(w, "<key>");

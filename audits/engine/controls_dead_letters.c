@@ -76,16 +76,6 @@ static const struct setting dlq_4[] = {
         {.type = SETTING_END},
 };
 
-static const struct setting dlq_5[] = {
-        {.name = "sample",
-         .type = SETTING_INTEGER,
-         .fallback = "200",
-         .min = 1,
-         .max = 100000,
-         .words = "messages looked at per queue"},
-        {.type = SETTING_END},
-};
-
 static const struct control controls[] = {
         {.id = "DLQ-1",
          .title = "the dead-letter alert fires early",
@@ -116,7 +106,6 @@ static const struct control controls[] = {
          .title = "malformed messages are rejected before they are queued",
          .severity = SEV3,
          .cadence = JOB_WEEKLY,
-         .settings = dlq_5,
          .frameworks = {"SOC2:PI1.2", "ISO27001:A.8.28", "NIST:SI-10", "PCI4:6.2.4"}},
         {.id = NULL},
 };

@@ -47,6 +47,10 @@ static const struct setting wrk_2[] = {
          .item = SETTING_DURATION,
          .fallback = "{}",
          .words = "limit per queue or job type, where it differs"},
+        {.name = "stalled",
+         .type = SETTING_DURATION,
+         .fallback = "60s",
+         .words = "longest an active job may be held by no worker (its lock is gone) before it is taken up again"},
         {.type = SETTING_END},
 };
 
@@ -60,6 +64,11 @@ static const struct setting wrk_3[] = {
 };
 
 static const struct setting wrk_4[] = {
+        {.name = "queues",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "[batch-jobs, pipeline-jobs, dsar-jobs, retrain-jobs, journey-jobs]",
+         .words = "queues that a redis target of role queue or mixed must show, where it names none itself"},
         {.name = "depth",
          .type = SETTING_INTEGER,
          .fallback = "100",
@@ -80,6 +89,14 @@ static const struct setting wrk_4[] = {
          .words = "growth per minute from which it is SEV1"},
         {.name = "window", .type = SETTING_DURATION, .fallback = "24h", .words = "history over which growth is judged"},
         {.name = "age", .type = SETTING_DURATION, .fallback = "1h", .words = "greatest age of the oldest waiting job"},
+        {.name = "untaken",
+         .type = SETTING_DURATION,
+         .fallback = "5m",
+         .words = "longest the oldest job may wait while no job is active at all"},
+        {.name = "horizon",
+         .type = SETTING_DURATION,
+         .fallback = "30d",
+         .words = "soonest the depth may be projected to pass `depth`"},
         {.name = "completed_most",
          .type = SETTING_INTEGER,
          .fallback = "100000",
@@ -97,12 +114,6 @@ static const struct setting wrk_5[] = {
          .max = 1000,
          .words = "most attempts of a job"},
         {.name = "backoff", .type = SETTING_TEXT, .fallback = "exponential", .words = "type of backoff"},
-        {.name = "sample",
-         .type = SETTING_INTEGER,
-         .fallback = "200",
-         .min = 1,
-         .max = 100000,
-         .words = "jobs looked at per queue"},
         {.type = SETTING_END},
 };
 

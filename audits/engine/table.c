@@ -15,6 +15,7 @@ extern const struct audit audit_keda;
 extern const struct audit audit_pg_settings;
 extern const struct audit audit_pgbouncer;
 extern const struct audit audit_pool_headroom;
+extern const struct audit audit_queues;
 extern const struct audit audit_redis_keys;
 extern const struct audit audit_redis_memory;
 extern const struct audit audit_redis_quota;
@@ -38,6 +39,7 @@ const struct audit *const audits[] = {
         &audit_pg_settings,
         &audit_pgbouncer,
         &audit_pool_headroom,
+        &audit_queues,
         &audit_redis_keys,
         &audit_redis_memory,
         &audit_redis_quota,

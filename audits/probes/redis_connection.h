@@ -22,6 +22,9 @@ struct redis {
         struct error broken; /* reason NONE: usable */
 };
 
+/* Fields of a row of the settings `queues`. */
+extern const struct setting redis_queue_fields[];
+
 /* How to reach a server of this target: the parsed URL and the settings around it.  Strings owned. */
 struct redis_place {
         char *host, *port, *unix_path;

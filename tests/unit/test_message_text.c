@@ -81,8 +81,14 @@ places_are_found(void **state)
         static const struct {
                 const char *pointer, *found; /* NULL: nothing */
         } cases[] = {
-                {"", "{'a':{'b/c':[1,{'~':2}]}}"}, {"/a/b~1c/0", "1"}, {"/a/b~1c/1/~0", "2"}, {"/a/x", NULL},
-                {"/a/b~1c/x", NULL},               {"/a/b~1c/7", NULL}, {"a", NULL},           {"/a/b~1c/0/0", NULL},
+                {"", "{'a':{'b/c':[1,{'~':2}]}}"},
+                {"/a/b~1c/0", "1"},
+                {"/a/b~1c/1/~0", "2"},
+                {"/a/x", NULL},
+                {"/a/b~1c/x", NULL},
+                {"/a/b~1c/7", NULL},
+                {"a", NULL},
+                {"/a/b~1c/0/0", NULL},
         };
         scoped_json message = json_loads("{\"a\":{\"b/c\":[1,{\"~\":2}]}}", 0, NULL);
 
@@ -168,13 +174,15 @@ shapes_hold_no_value(void **state)
 static void
 misfits_are_summed_up(void **state)
 {
-        scoped_json settings = json_loads("{\"schema\":{\"properties\":{\"l\":{\"items\":{\"type\":\"integer\"}}}}}", 0, NULL);
+        scoped_json settings = json_loads("{\"schema\":{\"properties\":{\"l\":{\"items\":{\"type\":\"integer\"}}}}}", 0,
+                                          NULL);
         struct message_check *check = NULL;
         struct error err = {0};
 
         (void)state;
         assert_int_equal(0, message_check_open(settings, &check, &err));
-        static const char *const messages[] = {"{\"l\":[1,\"a\"]}", "{\"l\":[\"krn_secret\"]}", "{\"l\":[1]}", "no json"};
+        static const char *const messages[] = {"{\"l\":[1,\"a\"]}", "{\"l\":[\"krn_secret\"]}", "{\"l\":[1]}",
+                                               "no json"};
         for (size_t i = 0; i < sizeof messages / sizeof *messages; i++)
                 assert_int_equal(0, message_check_bytes(check, messages[i], strlen(messages[i])));
         scoped_json sum = message_check_json(check);
@@ -195,7 +203,8 @@ schemas_that_cannot_be_used_are_told(void **state)
                 const char *text;
         } cases[] = {
                 {"{\"schema\":{\"unevaluatedItems\":false}}", REASON_UNSUPPORTED, "unevaluatedItems"},
-                {"{\"schema_file\":\"/nowhere/schema.json\"}", REASON_CONFIGURATION, "/nowhere/schema.json: No such file"},
+                {"{\"schema_file\":\"/nowhere/schema.json\"}", REASON_CONFIGURATION,
+                 "/nowhere/schema.json: No such file"},
                 {"{\"schema_file\":\"/dev/null\"}", REASON_CONFIGURATION, "line"},
         };
 
@@ -215,9 +224,9 @@ int
 main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(errors_are_reduced),   cmocka_unit_test(long_errors_are_cut_at_a_character),
-                cmocka_unit_test(keys_are_blotted_out), cmocka_unit_test(places_are_found),
-                cmocka_unit_test(times_are_read),       cmocka_unit_test(shapes_hold_no_value),
+                cmocka_unit_test(errors_are_reduced),    cmocka_unit_test(long_errors_are_cut_at_a_character),
+                cmocka_unit_test(keys_are_blotted_out),  cmocka_unit_test(places_are_found),
+                cmocka_unit_test(times_are_read),        cmocka_unit_test(shapes_hold_no_value),
                 cmocka_unit_test(misfits_are_summed_up), cmocka_unit_test(schemas_that_cannot_be_used_are_told),
         };
 
