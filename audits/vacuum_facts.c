@@ -124,12 +124,14 @@ static const char tables_sql[] = TABLES("pg_stat_get_ins_since_vacuum(c.oid)"); 
 
 /* A partitioned table has statistics of its own, which autovacuum never gathers; ANALYZE of it is recorded since 14. */
 static const char parents_sql[] =
+        "WITH RECURSIVE tree AS (SELECT c.oid AS root, c.oid FROM pg_class c WHERE c.relkind = 'p' "
+        "AND NOT c.relispartition UNION ALL SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = "
+        "t.oid) "
         "SELECT n.nspname AS schema, c.relname AS name, count(*) AS parts, "
         "(sum(l.relpages::bigint) * current_setting('block_size')::bigint)::bigint AS bytes, "
         "(extract(epoch FROM pg_stat_get_last_analyze_time(c.oid)) * 1000)::bigint AS analyze_ms "
-        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "CROSS JOIN LATERAL pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid AND p.isleaf "
-        "WHERE c.relkind = 'p' AND NOT c.relispartition "
+        "FROM tree t JOIN pg_class c ON c.oid = t.root JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "JOIN pg_class l ON l.oid = t.oid AND l.relkind = 'r' "
         "GROUP BY n.nspname, c.relname, c.oid ORDER BY 4 DESC, 1, 2";
 
 static const char switched_off_sql[] =

@@ -12,6 +12,7 @@ extern const struct audit audit_connections;
 extern const struct audit audit_disk_growth;
 extern const struct audit audit_hpa;
 extern const struct audit audit_keda;
+extern const struct audit audit_partitions;
 extern const struct audit audit_pg_settings;
 extern const struct audit audit_pgbouncer;
 extern const struct audit audit_pool_headroom;
@@ -36,6 +37,7 @@ const struct audit *const audits[] = {
         &audit_disk_growth,
         &audit_hpa,
         &audit_keda,
+        &audit_partitions,
         &audit_pg_settings,
         &audit_pgbouncer,
         &audit_pool_headroom,
