@@ -10,7 +10,7 @@ flock 9
 
 packages="gcc make pkg-config libc6-dev libpq-dev libhiredis-dev libssl-dev libcurl4-openssl-dev libcmark-dev libxlsxwriter-dev
   libjansson-dev libyaml-dev libsqlite3-dev libarchive-dev libzstd-dev libc-ares-dev libpcre2-dev libexpat1-dev zlib1g-dev
-  libcmocka-dev libtree-sitter-dev ca-certificates openssl jq curl sqlite3 procps util-linux unzip busybox systemd
+  libcmocka-dev libtree-sitter-dev ca-certificates openssl jq curl sqlite3 zstd procps util-linux unzip busybox systemd
   clang clang-format libclang-rt-14-dev shellcheck cppcheck gcovr"
 # Commands that may have come from elsewhere.
 command -v node >/dev/null || packages="$packages nodejs"

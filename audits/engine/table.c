@@ -16,6 +16,7 @@ extern const struct audit audit_partitions;
 extern const struct audit audit_pg_settings;
 extern const struct audit audit_pgbouncer;
 extern const struct audit audit_pool_headroom;
+extern const struct audit audit_query_baseline;
 extern const struct audit audit_queues;
 extern const struct audit audit_redis_keys;
 extern const struct audit audit_redis_memory;
@@ -41,6 +42,7 @@ const struct audit *const audits[] = {
         &audit_pg_settings,
         &audit_pgbouncer,
         &audit_pool_headroom,
+        &audit_query_baseline,
         &audit_queues,
         &audit_redis_keys,
         &audit_redis_memory,

@@ -50,20 +50,31 @@ static const struct {
         {"55000", REASON_UNSUPPORTED, ""},
 };
 
-/* A right to a function may be missing although the role is in pg_monitor: managed services revoke some. */
+/* What pg_monitor does not bring: the exact right to the object that the server's words name. */
 static void
 denied_remedy(const char *words, struct error *err)
 {
-        static const char before[] = "permission denied for function ";
-        const char *name = strstr(words, before);
+        static const struct {
+                const char *before, *right;
+        } objects[] = {
+                /* Managed services revoke some of these. */
+                {"permission denied for function ",
+                 "GRANT pg_monitor TO the role of this target; where it has that, a superuser may GRANT EXECUTE ON "
+                 "FUNCTION pg_catalog."},
+                {"permission denied for schema ", "GRANT USAGE ON SCHEMA "},
+                {"permission denied for table ", "GRANT SELECT ON TABLE "},
+                {"permission denied for view ", "GRANT SELECT ON TABLE "},
+        };
 
-        if (name == NULL)
+        for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
+                const char *name = strstr(words, objects[i].before);
+                if (name == NULL)
+                        continue;
+                name += strlen(objects[i].before);
+                error_remedy(err, "%s%.*s TO the role of this target%s", objects[i].right, (int)strcspn(name, "\r\n"),
+                             name, i == 0 ? "; where the service hides it, waive this" : "");
                 return;
-        name += sizeof before - 1;
-        error_remedy(err,
-                     "GRANT pg_monitor TO the role of this target; where it has that, a superuser may GRANT "
-                     "EXECUTE ON FUNCTION pg_catalog.%.*s TO it; where the service hides it, waive this",
-                     (int)strcspn(name, "\r\n ("), name);
+        }
 }
 
 static int

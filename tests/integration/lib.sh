@@ -106,6 +106,16 @@ stop_all() {
 trap stop_all EXIT
 trap 'exit 130' INT TERM
 
+# facts_of STORE: every fact that a SQLite store keeps, as JSON.
+facts_of() {
+        local id
+        for id in $(sqlite3 "$1" "SELECT result_id FROM facts ORDER BY 1"); do
+                sqlite3 "$1" "SELECT writefile('$WORK/facts.zst', body) FROM facts WHERE result_id = $id" >/dev/null
+                zstd -dcq "$WORK/facts.zst" || return 1
+                echo
+        done
+}
+
 FAILURES=0
 # check NAME COMMAND...: the command must succeed.
 check() {
