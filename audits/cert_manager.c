@@ -430,7 +430,8 @@ const struct audit audit_cert_manager = {
         .controls = {"CRT-1", "CRT-5"},
         .needs = "RBAC: list certificates.cert-manager.io, issuers.cert-manager.io, clusterissuers.cert-manager.io, "
                  "orders.acme.cert-manager.io, challenges.acme.cert-manager.io, secrets, ingresses.networking.k8s.io, "
-                 "gateways.gateway.networking.k8s.io, gateways.networking.istio.io",
+                 "gateways.gateway.networking.k8s.io, gateways.networking.istio.io, namespaces, deployments.apps, "
+                 "statefulsets.apps, daemonsets.apps, rollouts.argoproj.io",
         .collect = cert_manager_read,
         .judge = cert_manager_judge,
 };

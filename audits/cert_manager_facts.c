@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster.h"
 #include "cluster_tls.h"
 #include "facts.h"
 #include "json.h"
@@ -340,8 +341,30 @@ use_take(json_t *rows, const json_t *use)
         }
 }
 
+/* Workloads that mount a TLS Secret use it. */
+static void
+mounts_take(json_t *rows, const struct cluster *cluster)
+{
+        char key[600];
+        size_t k;
+        json_t *name;
+
+        for (size_t i = 0; i < cluster->workload_count; i++) {
+                const struct cluster_workload *workload = &cluster->workloads[i];
+                scoped_json names = *workload->secrets_json != '\0' ? json_loads(workload->secrets_json, 0, NULL)
+                                                                    : NULL;
+                json_array_foreach(names, k, name)
+                {
+                        snprintf(key, sizeof key, "%.253s/%.253s", workload->namespace_, json_string_value(name));
+                        json_t *row = json_object_get(rows, key);
+                        if (row != NULL && workload->deleted_ms == 0)
+                                use_add(row, workload->kind, workload->namespace_, workload->name);
+                }
+        }
+}
+
 static int
-secrets_put(json_t *facts, const json_t *found)
+secrets_put(json_t *facts, const json_t *found, const struct cluster *cluster)
 {
         scoped_json rows = json_object();
         size_t i;
@@ -354,6 +377,7 @@ secrets_put(json_t *facts, const json_t *found)
                         secret_take(rows, one, json_map(found, "certificates"));
         }
         json_array_foreach((json_t *)json_list(found, "uses"), i, one) use_take(rows, one);
+        mounts_take(rows, cluster);
         /* Whether one is missing can be told only where all could be read. */
         json_object_foreach(rows, key, one)
         {
@@ -463,7 +487,14 @@ cert_manager_read(struct session *session, json_t *facts, struct error *err)
         }
         if (kubernetes_lists(kubernetes, lists, LISTS, err) != 0 || reading_put(&reading, lists, facts, err) != 0)
                 return -1;
-        if (secrets_put(facts, found) != 0 || gaps_put(facts, found) != 0)
+        const struct cluster *cluster = cluster_read(session, CLUSTER_WORKLOADS, err);
+        if (cluster == NULL)
+                return -1;
+        cluster_gap(cluster, CLUSTER_DEPLOYMENTS, "deployments", "CRT-1", facts);
+        cluster_gap(cluster, CLUSTER_STATEFULSETS, "statefulsets", "CRT-1", facts);
+        cluster_gap(cluster, CLUSTER_DAEMONSETS, "daemonsets", "CRT-1", facts);
+        cluster_gap(cluster, CLUSTER_ROLLOUTS, "rollouts", "CRT-1", facts);
+        if (secrets_put(facts, found, cluster) != 0 || gaps_put(facts, found) != 0)
                 return error_memory(err, "cert-manager");
         return 0;
 }

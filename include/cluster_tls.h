@@ -16,10 +16,10 @@
  * {
  *   "secrets": [{namespace, name, type, keys [names], chain [ids of tls.crt, or of the first other entry], authorities
  *       [ids of ca.crt], trusted, trust, public (of the chain), problem (text, when it holds no readable certificate),
- *       certificate, issuer, issuer_kind, issuer_group (cert-manager's annotations), owner (of its labels)}],
- *   "uses": [{kind, namespace, name, secret, secret_namespace, hosts [], addresses ["host:port"], elsewhere}]: what
- *       serves a Secret; `secret` is "" where no Secret is named; `elsewhere` says that a load balancer outside of the
- *       cluster holds the certificate; `secret_namespace` is "" where only the name is known (Istio),
+ *       certificate, issuer, issuer_kind, issuer_group (cert-manager's annotations), owner (of its labels, else its
+ * namespace's)}], "uses": [{kind, namespace, name, secret, secret_namespace, hosts [], addresses ["host:port"],
+ * elsewhere}]: what serves a Secret; `secret` is "" where no Secret is named; `elsewhere` says that a load balancer
+ * outside of the cluster holds the certificate; `secret_namespace` is "" where only the name is known (Istio),
  *   "certificates": {id: x509_facts()},
  *   "sources": [{name, count} or {name, absent: true} or {name, error {reason, text, remedy}}]
  * } */
@@ -27,6 +27,9 @@ int cluster_tls(struct session *session, const json_t **found, struct error *err
 
 /* The error of a source ("Secrets", "Ingresses", "Gateways", "Istio Gateways"), NULL when it was read or is absent. */
 const json_t *cluster_tls_error(const json_t *found, const char *source);
+
+/* Appends to `sources` how a list went: {name, count}, {name, absent}, or {name, error}. */
+void cluster_source(json_t *sources, const char *name, const struct error *failed, size_t count, bool capped);
 
 /* --- parts (cluster_secrets.c, cluster_serving.c) ----------------------------------------------------------------- */
 

@@ -116,6 +116,35 @@ namespace_visit(void *context, const json_t *item)
 
 /* --- workloads ---------------------------------------------------------------------------------------------------- */
 
+static void
+name_add(json_t *names, const char *name)
+{
+        size_t at = 0;
+
+        while (at < json_array_size(names) && strcmp(json_string_value(json_array_get(names, at)), name) < 0)
+                at++;
+        const char *there = json_string_value(json_array_get(names, at));
+        if (*name != '\0' && (there == NULL || strcmp(there, name) != 0))
+                json_array_insert_new(names, at, json_bytes(name, strlen(name)));
+}
+
+/* Secrets that a pod's spec mounts, by themselves or in a projected volume. */
+static const char *
+secrets_read(struct intern *texts, const json_t *spec)
+{
+        scoped_json names = json_array();
+        size_t i, k;
+        json_t *volume, *source;
+
+        json_array_foreach((json_t *)json_list(spec, "volumes"), i, volume)
+        {
+                name_add(names, json_text(json_map(volume, "secret"), "secretName", ""));
+                json_array_foreach((json_t *)json_list(json_map(volume, "projected"), "sources"), k, source)
+                        name_add(names, json_text(json_map(source, "secret"), "name", ""));
+        }
+        return intern_json(texts, json_array_size(names) > 0 ? names : NULL);
+}
+
 static struct cluster_workload *
 workload_add(struct snapshot *snapshot, const json_t *item, const char *kind)
 {
@@ -141,6 +170,7 @@ workload_add(struct snapshot *snapshot, const json_t *item, const char *kind)
                 .selector_json = intern_json(texts, json_map(spec, "selector")),
                 .placement_json = placement_read(texts, pod),
                 .priority_class = intern_text(texts, json_text(pod, "priorityClassName", "")),
+                .secrets_json = secrets_read(texts, pod),
                 .reference = intern_text(texts, text),
                 .replicas = (int32_t)json_whole(spec, "replicas", 1),
                 .ready = (int32_t)json_whole(status, "readyReplicas", 0),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "certificate_files.h"
+#include "cluster.h"
 #include "json.h"
 #include "scope.h"
 #include "tls_sweep.h"
@@ -58,22 +59,54 @@ sorted(const json_t *rows)
         return out;
 }
 
-static void
-source_add(json_t *sources, const char *name, const struct kubernetes_list *list, size_t count, bool capped)
+void
+cluster_source(json_t *sources, const char *name, const struct error *failed, size_t count, bool capped)
 {
         json_t *row = json_push(sources, json_object());
-        struct error err = list->error;
+        struct error err = *failed;
 
         json_put_text(row, "name", name);
-        if (err.reason == REASON_NONE && capped)
+        if (err.reason == REASON_UNSUPPORTED) {
+                json_put_flag(row, "absent", true);
+                return;
+        }
+        if (err.reason == REASON_NONE && capped) {
                 error_set(&err, REASON_UNSUPPORTED, "%s: there are more than are kept, the rest is not looked at",
                           name);
-        if (err.reason == REASON_UNSUPPORTED && !capped)
-                json_put_flag(row, "absent", true);
-        else if (err.reason != REASON_NONE)
+                error_remedy(&err, "make several targets of the cluster, each with its own namespaces");
+        }
+        if (err.reason != REASON_NONE)
                 json_put(row, "error", certificate_error(&err));
         else
                 json_put_whole(row, "count", (json_int_t)count);
+}
+
+/* An object without an owner of its own belongs to its namespace's.  Namespaces that may not be read name none: the
+ * audit of owners says so. */
+static void
+owners_fill(struct session *session, const json_t *rows)
+{
+        const json_t *names = target_value(session->target, "owner_labels");
+        struct error unread;
+        const struct cluster *cluster = cluster_read(session, CLUSTER_NAMESPACES, &unread);
+        scoped_json owners = json_object();
+        size_t i, k;
+        json_t *row, *name;
+
+        for (i = 0; cluster != NULL && i < cluster->namespace_count; i++) {
+                scoped_json labels = json_loads(cluster->namespaces[i].labels_json, 0, NULL);
+                json_array_foreach((json_t *)names, k, name)
+                {
+                        const char *owner = json_text(labels, json_string_value(name), "");
+                        if (*owner != '\0' && !json_has(owners, cluster->namespaces[i].name))
+                                json_put_text(owners, cluster->namespaces[i].name, owner);
+                }
+        }
+        json_array_foreach((json_t *)rows, i, row)
+        {
+                if (*json_text(row, "owner", "") == '\0')
+                        json_put_text(row, "owner", json_text(owners, json_text(row, "namespace", ""), ""));
+        }
 }
 
 static int
@@ -135,11 +168,12 @@ found_read(struct session *session, struct cluster_found *found, struct error *e
         if (result != 0)
                 return -1;
         bool tls_fine = lists[SECRETS_TLS].error.reason == REASON_NONE;
-        source_add(sources, "Secrets", &lists[tls_fine ? SECRETS_OPAQUE : SECRETS_TLS], json_array_size(rows),
-                   tls.capped || opaque.capped);
-        source_add(sources, "Ingresses", &lists[INGRESSES], lists[INGRESSES].count, uses.capped);
-        source_add(sources, "Gateways", &lists[GATEWAYS], lists[GATEWAYS].count, false);
-        source_add(sources, "Istio Gateways", &lists[ISTIO_GATEWAYS], lists[ISTIO_GATEWAYS].count, false);
+        cluster_source(sources, "Secrets", &lists[tls_fine ? SECRETS_OPAQUE : SECRETS_TLS].error, json_array_size(rows),
+                       tls.capped || opaque.capped);
+        cluster_source(sources, "Ingresses", &lists[INGRESSES].error, lists[INGRESSES].count, uses.capped);
+        cluster_source(sources, "Gateways", &lists[GATEWAYS].error, lists[GATEWAYS].count, false);
+        cluster_source(sources, "Istio Gateways", &lists[ISTIO_GATEWAYS].error, lists[ISTIO_GATEWAYS].count, false);
+        owners_fill(session, rows);
         if (json_put(found->facts, "secrets", sorted(rows)) != 0 ||
             json_put(found->facts, "uses", sorted(serving)) != 0)
                 return error_memory(err, "certificates of the cluster");

@@ -59,6 +59,12 @@ jq -n --arg created "$(ago '2 hours')" '{apiVersion: "acme.cert-manager.io/v1", 
 jq -n '{apiVersion: "networking.k8s.io/v1", kind: "Ingress", metadata: {name: "hand", namespace: "shop"}, spec: {
         tls: [{hosts: ["hand.example"], secretName: "hand-tls"}], rules: [{host: "hand.example", http: {paths: [{path: "/", pathType: "Prefix",
         backend: {service: {name: "hand", port: {number: 80}}}}]}}]}}' | list IngressList networking.k8s.io/v1 >"$F/networking.k8s.io-v1-ingresses.json"
+jq -n '{apiVersion: "apps/v1", kind: "Deployment", metadata: {name: "proxy", namespace: "shop"}, spec: {selector: {matchLabels: {app: "proxy"}}, template: {
+        metadata: {labels: {app: "proxy"}}, spec: {containers: [{name: "proxy", image: "proxy"}], volumes: [{name: "a", secret: {secretName: "mounted-tls"}},
+        {name: "b", projected: {sources: [{secret: {name: "projected-tls"}}]}}]}}}}' | list DeploymentList apps/v1 >"$F/apps-v1-deployments.json"
+for name in mounted projected unused; do
+        jq -n --arg name "$name-tls" '{apiVersion: "v1", kind: "Secret", metadata: {name: $name, namespace: "shop"}, type: "kubernetes.io/tls", data: {"tls.crt": "", "tls.key": ""}}'
+done | list SecretList v1 >"$F/core-v1-secrets.json"
 
 ask() { # NAME CONTEXT-CONFIG JOB [OPTION...]: runs, and puts the report's name into $json
         cat >"$WORK/$1.yaml" <<Y
@@ -99,6 +105,8 @@ check "an issuer of the cluster's own authority" finds CRT-1 fail Secret/shop/in
 check "an issuer that is not Ready" finds CRT-1 fail ClusterIssuer//internal "secret \"root\" not found"
 check "an issuer that is missing" finds CRT-1 fail ClusterIssuer//nobody "it does not exist"
 check "a Secret that nobody renews" finds CRT-1 fail Secret/shop/hand-tls "the Secret does not exist, used by Ingress shop/hand"
+for name in mounted projected; do check "a Secret that a workload has $name" finds CRT-1 fail "Secret/shop/$name-tls" "used by Deployment shop/proxy"; done
+check "one that nothing uses is left out" finds CRT-1 pass // "1 that nothing refers to left out (shop/unused-tls)"
 check "what is sound is counted" finds CRT-1 pass // "Secrets renewed by cert-manager"
 check "one that is being deleted is passed over" bash -c "! grep -q deleted-tls '$json'"
 check "a staging certificate was reissued" finds CRT-5 pass // "shop-staging/web reissued 12 d"
@@ -123,7 +131,7 @@ kubernetes_start --objects "$F" --without cert-manager.io --without acme.cert-ma
 ask absent
 check "without cert-manager a Secret in use is a finding" finds CRT-1 fail Secret/shop/hand-tls "cert-manager is not installed: nothing renews"
 check "its definitions were not asked for" bash -c "! grep -q '/apis/.*cert-manager.io/v1/' '$KUBE_LOG'"
-rm "$F/networking.k8s.io-v1-ingresses.json"
+rm "$F/networking.k8s.io-v1-ingresses.json" "$F/apps-v1-deployments.json"
 list IngressList networking.k8s.io/v1 </dev/null >"$F/networking.k8s.io-v1-ingresses.json"
 list SecretList v1 </dev/null >"$F/core-v1-secrets.json"
 kubernetes_start --objects "$F" --without cert-manager.io --without acme.cert-manager.io || exit 1
