@@ -280,18 +280,30 @@ certificate_judge_all(const struct certificate_judge *j)
 
 /* What to do about the first thing that is wrong. */
 static const char *
-place_remedy(const json_t *place, bool no_trust)
+place_remedy(const struct certificate_judge *j, const json_t *place, bool no_trust)
 {
+        const char *held = json_text(place, "secret_leaf", ""), *setting = j->authorities;
+
+        if (*held != '\0' && strcmp(held, json_text(place, "leaf", held)) != 0)
+                return "Have what serves it take up the Secret: its log says why it did not (kubectl logs), a restart "
+                       "mostly "
+                       "mends it.";
         if (!json_flag(place, "name_ok", true))
                 return "Have a certificate issued that has this name as a subjectAltName, or, where the server answers "
                        "to "
                        "several names, add #name to the endpoint.";
         if (!no_trust && !json_flag(place, "trusted", true))
                 return json_array_size(json_list(place, "chain")) <= 1
-                               ? "Serve the whole chain (leaf first, then its intermediates); an authority of your own "
-                                 "belongs into the target's ca_file."
-                               : "Have it issued by an authority that clients trust, or name yours in the target's "
-                                 "ca_file.";
+                               ? findings_text(
+                                         j->out,
+                                         "Serve the whole chain (leaf first, then its intermediates); an authority of "
+                                         "your own belongs into the target's %s.",
+                                         setting)
+                               : findings_text(
+                                         j->out,
+                                         "Have it issued by an authority that clients trust, or name yours in the "
+                                         "target's %s.",
+                                         setting);
         return "Have a new certificate issued that mends this, and put it in its place.";
 }
 
@@ -317,7 +329,9 @@ certificate_judge_place(const struct certificate_judge *j, const json_t *place, 
         if (faults.length == 0 && no_trust) {
                 findings_error(j->out, "CRT-6", &resource, REASON_CONFIGURATION,
                                "No authority is trusted on this machine, so that trust cannot be judged.",
-                               "Install the Debian package ca-certificates, or set the target's ca_file.");
+                               findings_text(j->out,
+                                             "Install the Debian package ca-certificates, or set the target's %s.",
+                                             j->authorities));
         } else if (faults.length == 0) {
                 findings_pass(j->out, "CRT-6", &resource, observed, expected, "What it serves is sound.");
         } else {
@@ -330,7 +344,7 @@ certificate_judge_place(const struct certificate_judge *j, const json_t *place, 
                                                        .expected = expected,
                                                        .message = findings_text(j->out, "%s", faults.data),
                                                        .owner = owner[0] != '\0' ? owner : NULL,
-                                                       .remedy = place_remedy(place, no_trust),
+                                                       .remedy = place_remedy(j, place, no_trust),
                                                        .evidence = evidence});
         }
 }

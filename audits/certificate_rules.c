@@ -60,6 +60,27 @@ certificate_expiry(const json_t *certificate, const struct policy *policy, int64
         return true;
 }
 
+/* --- names -------------------------------------------------------------------------------------------------------- */
+
+bool
+certificate_names_host(const json_t *certificate, const char *host)
+{
+        const char *dot = strchr(host, '.');
+        size_t i;
+        json_t *one;
+
+        json_array_foreach((json_t *)json_list(certificate, "names"), i, one)
+        {
+                const char *name = json_is_string(one) ? json_string_value(one) : "";
+                if (*host != '\0' && strcasecmp(name, host) == 0)
+                        return true;
+                if (strncmp(name, "*.", 2) == 0 && dot != NULL && dot != host && host[0] != '*' &&
+                    strcasecmp(name + 1, dot) == 0)
+                        return true;
+        }
+        return false;
+}
+
 /* --- soundness -----------------------------------------------------------------------------------------------------
  */
 
@@ -156,6 +177,13 @@ certificate_faults(const json_t *place, const json_t *leaf, const json_t *all, b
         size_t i;
         json_t *id;
 
+        const char *secret = json_text(place, "secret", ""), *held = json_text(place, "secret_leaf", "");
+
+        /* Where a Secret should be served, its own certificate and no other. */
+        if (*held != '\0' && strcmp(held, json_text(place, "leaf", held)) != 0)
+                buffer_format(out,
+                              "It is not the certificate of Secret %s: what serves it did not take up the new one. ",
+                              secret);
         if (!json_flag(place, "name_ok", true))
                 buffer_format(out, "It does not name %s. ", json_text(place, "name", "this server"));
         if (!no_trust && !json_flag(place, "trusted", true))

@@ -105,8 +105,12 @@ static void
 certificates_judge(const json_t *facts, const struct policy *policy, const struct history *history,
                    struct findings *out)
 {
-        struct certificate_judge j = {
-                .facts = facts, .policy = policy, .history = history, .out = out, .series = "certificates.swept"};
+        struct certificate_judge j = {.facts = facts,
+                                      .policy = policy,
+                                      .history = history,
+                                      .out = out,
+                                      .series = "certificates.swept",
+                                      .authorities = "ca_file"};
         static const char nothing[] =
                 "Nothing was found to look at: no endpoint answers and no file holds a certificate.";
         static const char remedy[] = "Name endpoints and files of this target, and mend those that cannot be read.";

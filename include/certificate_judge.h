@@ -17,7 +17,8 @@ struct certificate_judge {
         const struct policy *policy;
         const struct history *history;
         struct findings *out;
-        const char *series; /* of samples that say when a place was read last: "certificates.swept" */
+        const char *series;      /* of samples that say when a place was read last: "certificates.swept" */
+        const char *authorities; /* the target's setting for authorities of one's own: "ca_file" */
 
         /* Filled: */
         int64_t now_ms;

@@ -24,6 +24,10 @@ bool certificate_expiry(const json_t *certificate, const struct policy *policy, 
 /* The longest validity, in days, that the CA/Browser Forum allows a public certificate issued then. */
 int certificate_validity_limit(int64_t issued_ms);
 
+/* True when the certificate's subjectAltNames hold this host name (or this very wildcard, "*.example.com").  A wildcard
+ * stands for one whole label; the common name counts for nothing.  Source: RFC 9525. */
+bool certificate_names_host(const json_t *certificate, const char *host);
+
 /* Everything that is unsound about what a place shows, as sentences in `out` (empty: sound). `leaf` is its
  * certificate, `all` the object of certificates by id. */
 void certificate_faults(const json_t *place, const json_t *leaf, const json_t *all, bool no_trust,
