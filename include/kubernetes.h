@@ -16,6 +16,7 @@
 extern const struct target_kind kind_kubernetes;
 
 struct kubernetes;
+struct kubernetes_access;
 
 /* The session's client, opened on first use; NULL with the error of the first try, which is kept: a server that could
  * not be reached is not asked twice in one run. */
@@ -31,6 +32,7 @@ struct kubernetes_list {
         const char *product;     /* for the words of an absent definition: "KEDA"; NULL: the group's name */
         const char *query;       /* further query, escaped: "fieldSelector=..."; NULL */
         bool metadata_only;      /* ask for PartialObjectMetadata: items without spec and status */
+        unsigned page;           /* items per answer where they are large; 0: 500 */
         bool cluster_scoped;     /* nodes, namespaces, storageclasses: `namespaces` of the target does not apply */
         kubernetes_visit visit;
         void *context;
@@ -63,6 +65,9 @@ int kubernetes_serves(struct kubernetes *kubernetes, const char *group, const ch
 
 /* The server's Date header of the newest answer and the wall-clock times around it (for clock audits); 0 when none. */
 void kubernetes_clock(const struct kubernetes *kubernetes, int64_t *date_ms, int64_t *sent_ms, int64_t *received_ms);
+
+/* Where the client was found to be, and with which certificates (keys are none of a caller's business); borrowed. */
+const struct kubernetes_access *kubernetes_access_of(const struct kubernetes *kubernetes);
 
 /* How many requests were made and bytes received so far. */
 void kubernetes_traffic(const struct kubernetes *kubernetes, size_t *requests, size_t *bytes);

@@ -80,6 +80,11 @@ static const struct setting crt_6[] = {
          .type = SETTING_BOOLEAN,
          .fallback = "false",
          .words = "a stapled OCSP response is demanded of every public certificate, not of must-staple ones alone"},
+        {.name = "plain",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[]",
+         .words = "hosts of an Ingress that need no certificate"},
         {.type = SETTING_END},
 };
 

@@ -8,6 +8,7 @@
 extern const struct audit audit_bloat;
 extern const struct audit audit_cert_manager;
 extern const struct audit audit_certificates;
+extern const struct audit audit_cluster_certificates;
 extern const struct audit audit_connections;
 extern const struct audit audit_disk_growth;
 extern const struct audit audit_hpa;
@@ -34,6 +35,7 @@ const struct audit *const audits[] = {
         &audit_bloat,
         &audit_cert_manager,
         &audit_certificates,
+        &audit_cluster_certificates,
         &audit_connections,
         &audit_disk_growth,
         &audit_hpa,

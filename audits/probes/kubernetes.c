@@ -307,6 +307,12 @@ kubernetes_clock(const struct kubernetes *kubernetes, int64_t *date_ms, int64_t 
         *received_ms = kubernetes->received_ms;
 }
 
+const struct kubernetes_access *
+kubernetes_access_of(const struct kubernetes *kubernetes)
+{
+        return &kubernetes->access;
+}
+
 void
 kubernetes_traffic(const struct kubernetes *kubernetes, size_t *requests, size_t *bytes)
 {
@@ -372,6 +378,10 @@ static const struct setting settings[] = {
          .item = SETTING_GLOB,
          .fallback = "[]",
          .words = "names or places of certificates that something other than cert-manager renews by itself"},
+        {.name = "sweep",
+         .type = SETTING_BOOLEAN,
+         .fallback = "false",
+         .words = "connect to the hosts of Ingresses and Gateways and compare what they serve with their Secrets"},
         {.name = "trust_file",
          .type = SETTING_PATH,
          .words = "PEM file of authorities that are trusted, besides the system's, for certificates of the cluster"},

@@ -9,7 +9,8 @@
 #include "json.h"
 #include "scope.h"
 
-enum { PAGE = 500, SIDE_BY_SIDE = 8, RESTARTS_MOST = 3, URL_LARGEST = 16 * 1024 };
+static const unsigned PAGE = 500;
+enum { SIDE_BY_SIDE = 8, RESTARTS_MOST = 3, URL_LARGEST = 16 * 1024 };
 
 /* A server that cannot make the short form sends the whole objects. */
 static const char *const accept_metadata[] = {
@@ -50,7 +51,7 @@ cursor_url(const struct kubernetes *kubernetes, const struct cursor *cursor, str
                 buffer_text(url, "/namespaces/");
                 http_escape(url, cursor->namespace_);
         }
-        buffer_format(url, "/%s?limit=%d", list->resource, PAGE);
+        buffer_format(url, "/%s?limit=%u", list->resource, list->page != 0 ? list->page : PAGE);
         if (list->query != NULL)
                 buffer_format(url, "&%s", list->query);
         if (cursor->next != NULL) {
