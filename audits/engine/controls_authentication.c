@@ -75,6 +75,10 @@ static const struct setting ath_6[] = {
          .type = SETTING_DURATION,
          .fallback = "1s",
          .words = "most drift between the reference and a server"},
+        {.name = "leases",
+         .type = SETTING_BOOLEAN,
+         .fallback = "true",
+         .words = "tell that node leases are too coarse; false where node_exporter's timex is read"},
         {.type = SETTING_END},
 };
 

@@ -6,6 +6,7 @@
 
 extern const struct target_kind kind_http;
 extern const struct target_kind kind_kubernetes;
+extern const struct target_kind kind_ntp;
 extern const struct target_kind kind_pgbouncer;
 extern const struct target_kind kind_postgres;
 extern const struct target_kind kind_prometheus;
@@ -20,6 +21,7 @@ extern const struct target_kind kind_tls;
 const struct target_kind *const target_kinds[] = {
         &kind_http,
         &kind_kubernetes,
+        &kind_ntp,
         &kind_pgbouncer,
         &kind_postgres,
         &kind_prometheus,

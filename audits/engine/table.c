@@ -8,6 +8,7 @@
 extern const struct audit audit_bloat;
 extern const struct audit audit_cert_manager;
 extern const struct audit audit_certificates;
+extern const struct audit audit_clocks;
 extern const struct audit audit_cluster_certificates;
 extern const struct audit audit_connections;
 extern const struct audit audit_disk_growth;
@@ -35,6 +36,7 @@ const struct audit *const audits[] = {
         &audit_bloat,
         &audit_cert_manager,
         &audit_certificates,
+        &audit_clocks,
         &audit_cluster_certificates,
         &audit_connections,
         &audit_disk_growth,
