@@ -38,6 +38,9 @@ void value_free(struct value *value);
  * of at most `size` bytes.  For mistakes that a table of settings cannot tell. */
 bool value_source_sound(const json_t *source, const struct target *const *targets, char *why, size_t size);
 
+/* True for "namespace/name"; else false, with words. */
+bool value_object_name_sound(const char *name, char *why, size_t size);
+
 /* The text of a file as a document: "json", "yaml", "env" (NAME=value lines into an object of texts) or "text".  New.
  */
 int value_document(const char *bytes, size_t length, const char *format, json_t **out, struct error *err)

@@ -9,6 +9,7 @@
 
 #include "log.h"
 
+extern const struct command command_attest;
 extern const struct command command_check;
 extern const struct command command_diff;
 extern const struct command command_explain;
@@ -22,8 +23,19 @@ extern const struct command command_status;
 extern const struct command command_version;
 
 const struct command *const commands[] = {
-        &command_init,   &command_check, &command_run_job, &command_report, &command_diff,    &command_rejudge,
-        &command_import, &command_list,  &command_explain, &command_status, &command_version, NULL,
+        &command_init,
+        &command_check,
+        &command_run_job,
+        &command_report,
+        &command_diff,
+        &command_rejudge,
+        &command_import,
+        &command_list,
+        &command_explain,
+        &command_attest,
+        &command_status,
+        &command_version,
+        NULL,
 };
 
 const struct command *

@@ -29,6 +29,10 @@ static const struct setting lat_3[] = {
         {.name = "evidence", .type = SETTING_TEXT, .fallback = "load-test", .words = "name of the `evidence` source"},
         {.name = "age", .type = SETTING_DURATION, .fallback = "7d", .words = "greatest age of the newest evidence"},
         {.name = "p99", .type = SETTING_DURATION, .fallback = "200ms", .words = "greatest p99 the evidence may show"},
+        {.name = "error_rate",
+         .type = SETTING_PERCENT,
+         .fallback = "0.1",
+         .words = "greatest share of failed requests the evidence may show"},
         {.type = SETTING_END},
 };
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+extern const struct target_kind kind_evidence;
 extern const struct target_kind kind_http;
 extern const struct target_kind kind_kubernetes;
 extern const struct target_kind kind_ntp;
@@ -19,6 +20,7 @@ extern const struct target_kind kind_tls;
 /* One line each, so that two added side by side do not meet. */
 // clang-format off
 const struct target_kind *const target_kinds[] = {
+        &kind_evidence,
         &kind_http,
         &kind_kubernetes,
         &kind_ntp,

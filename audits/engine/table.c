@@ -12,12 +12,15 @@ extern const struct audit audit_clocks;
 extern const struct audit audit_cluster_certificates;
 extern const struct audit audit_connections;
 extern const struct audit audit_disk_growth;
+extern const struct audit audit_evidence;
 extern const struct audit audit_hpa;
+extern const struct audit audit_images;
 extern const struct audit audit_keda;
 extern const struct audit audit_partitions;
 extern const struct audit audit_pg_settings;
 extern const struct audit audit_pgbouncer;
 extern const struct audit audit_pool_headroom;
+extern const struct audit audit_promotion;
 extern const struct audit audit_query_baseline;
 extern const struct audit audit_queues;
 extern const struct audit audit_redis_keys;
@@ -40,12 +43,15 @@ const struct audit *const audits[] = {
         &audit_cluster_certificates,
         &audit_connections,
         &audit_disk_growth,
+        &audit_evidence,
         &audit_hpa,
+        &audit_images,
         &audit_keda,
         &audit_partitions,
         &audit_pg_settings,
         &audit_pgbouncer,
         &audit_pool_headroom,
+        &audit_promotion,
         &audit_query_baseline,
         &audit_queues,
         &audit_redis_keys,

@@ -17,6 +17,5 @@ int value_from_object(struct session *session, const json_t *source, struct valu
 /* False, with words, when the commands or references of a source cannot be meant. */
 bool value_redis_sound(const json_t *words, char *why, size_t size);
 bool value_workload_sound(const char *workload, char *why, size_t size);
-bool value_object_name_sound(const char *name, char *why, size_t size); /* "namespace/name" */
 
 #endif
