@@ -48,7 +48,7 @@ struct audit {
         const char *name;         /* the file's name without .c: "wal" */
         const char *summary;      /* "replication slots, archiver and pg_wal" */
         const char *looks_at[8];  /* kinds of target it runs on ("postgres"); empty for a cross-layer audit */
-        const char *controls[12]; /* ids it answers for */
+        const char *controls[16]; /* ids it answers for */
         const char *needs;        /* rights, one line: "pg_monitor" ; printed by `rounds list audits` and `check`; of an
                                      audit of a cluster: "RBAC: list pods, ..." as in kubernetes_rights.h */
         const char *samples[12];  /* series that judge() reads; "wal.*" takes every series of that beginning */

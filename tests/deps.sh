@@ -20,7 +20,7 @@ command -v chromium >/dev/null || packages="$packages chromium"
 # What the unpacked servers are linked with.
 packages="$packages libicu72 libldap-2.5-0 liblz4-1 libpam0g libxml2 libxslt1.1 libgssapi-krb5-2 libreadline8 libevent-2.1-7
   libjemalloc2 liblua5.1-0 liblzf1 lua-bitop lua-cjson libedit2 libnettle8 libgnutls30 libseccomp2 tzdata"
-servers="postgresql-15 postgresql-client-15 nginx nginx-common redis-server redis-tools pgbouncer prometheus chrony busybox-static"
+servers="postgresql-15 postgresql-client-15 nginx nginx-common redis-server redis-tools pgbouncer prometheus prometheus-alertmanager chrony busybox-static"
 
 missing=""
 for package in $packages; do
@@ -86,6 +86,11 @@ if [ -n "$unpack" ]; then
                         dpkg-deb -x "$deb" build/servers
                 done
                 rm -f build/debs/"${package}"_*.deb
+                # Debian's Alertmanager opens its templates by an absolute path; a relative one of the same length lets it run from here
+                # (started in build/servers), with nothing installed.
+                [ "$package" != prometheus-alertmanager ] ||
+                        LC_ALL=C sed -i 's#/usr/share/prometheus/alertmanager#usr/share/prometheus//alertmanager#g' \
+                                build/servers/usr/bin/prometheus-alertmanager
                 touch "build/servers/.$package"
         done
 fi

@@ -30,6 +30,12 @@ static const struct setting crt_2[] = {
          .item = SETTING_DURATION,
          .fallback = "[30d, 14d, 7d, 3d, 1d]",
          .words = "life left at which a certificate is told of: SEV4, SEV3, SEV2, SEV2, SEV1"},
+        {.name = "alert_series",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .fallback = "[cert_expiry_seconds, 'certmanager_certificate_expiration_timestamp_seconds - time()', "
+                     "'probe_ssl_earliest_cert_expiry - time()', 'x509_cert_not_after - time()']",
+         .words = "what alert rules measure the seconds left by: one of them must have a rule at every step"},
         {.name = "managed_left",
          .type = SETTING_PERCENT,
          .fallback = "25",

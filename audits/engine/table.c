@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+extern const struct audit audit_alerts;
 extern const struct audit audit_bloat;
 extern const struct audit audit_cert_manager;
 extern const struct audit audit_certificates;
@@ -36,6 +37,7 @@ extern const struct audit audit_wal;
 /* One line each, so that two added side by side do not meet. */
 // clang-format off
 const struct audit *const audits[] = {
+        &audit_alerts,
         &audit_bloat,
         &audit_cert_manager,
         &audit_certificates,

@@ -297,7 +297,7 @@ prometheus_rules(struct prometheus *prometheus, json_t **out, struct error *err)
 {
         scoped_json data = NULL;
 
-        if (prometheus_get(prometheus, "/api/v1/rules", NULL, &data, err) != 0)
+        if (prometheus_get(prometheus, "/api/v1/rules", "exclude_alerts=true", &data, err) != 0)
                 return -1;
         json_t *groups = json_object_get(data, "groups");
         if (!json_is_array(groups))
@@ -393,6 +393,10 @@ static const struct setting settings[] = {
          .type = SETTING_URL,
          .choices = "https|http",
          .words = "its Alertmanager's address, without /api/v2"},
+        {.name = "rules_of",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .words = "kubernetes targets whose PrometheusRule objects this Prometheus should have loaded"},
         {.name = "user", .type = SETTING_TEXT, .words = "user of basic authentication"},
         {.name = "password", .type = SETTING_SECRET, .words = "its password"},
         {.name = "bearer", .type = SETTING_SECRET, .words = "bearer token"},
