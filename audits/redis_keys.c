@@ -14,162 +14,24 @@
 #include "key_classes.h"
 #include "moment.h"
 #include "redis.h"
+#include "redis_scan.h"
 #include "redis_servers.h"
 #include "scope.h"
 #include "share.h"
 
-enum { SCAN_COUNT = 1000, BRAKE_MOST_MS = 500 };
-
-/* --- the scan ----------------------------------------------------------------------------------------------------- */
-
-struct scan {
-        struct key_classes *classes;
-        const struct session *session;
-        bool memory;      /* MEMORY USAGE is answered */
-        int64_t rate;     /* commands a second, 0: as fast as the server answers */
-        int64_t brake_us; /* round trip from which to go slower; 0: no brake */
-        int64_t most;     /* keys to look at, 0: all */
-        int64_t seen, vanished, braked_ms, started_ms;
-        uint64_t commands;
-};
-
-/* Waits as long as the ceiling on commands asks, and longer when the server has become slow to answer. */
-static int
-scan_pace(struct scan *scan, const struct redis *redis, struct error *err)
-{
-        int64_t wait = 0;
-
-        if (scan->rate > 0) {
-                int64_t due = (int64_t)(scan->commands * 1000 / (uint64_t)scan->rate);
-                wait = due - (monotonic_ms() - scan->started_ms);
-        }
-        if (scan->brake_us > 0 && redis_round_trip_us(redis) > scan->brake_us) {
-                int64_t back = redis_round_trip_us(redis) / 1000 * 2;
-                wait = back > wait ? back : wait;
-                scan->braked_ms += back;
-        }
-        wait = wait > BRAKE_MOST_MS ? BRAKE_MOST_MS : wait;
-        return wait > 0 ? deadline_sleep(&scan->session->deadline, wait, err) : 0;
-}
-
-static int64_t
-whole(const struct redisReply *reply, int64_t fallback)
-{
-        return reply->type == REDIS_REPLY_INTEGER ? reply->integer : fallback;
-}
-
-/* One key's three answers, in the order they were asked.  A key that vanished in between is counted, not judged. */
-static int
-key_take(struct scan *scan, struct redis *redis, const struct redisReply *name, struct error *err)
-{
-        scoped_reply ttl = NULL;
-        scoped_reply type = NULL;
-        scoped_reply size = NULL;
-
-        if (redis_take(redis, &ttl, err) != 0 || redis_take(redis, &type, err) != 0 ||
-            (scan->memory && redis_take(redis, &size, err) != 0))
-                return -1;
-        int64_t ttl_ms = whole(ttl, -2);
-        if (ttl_ms == -2 || type->type != REDIS_REPLY_STATUS || strcmp(type->str, "none") == 0) {
-                scan->vanished++;
-                return redis_reply_error(redis, ttl, "PTTL", err) != 0 ? -1
-                                                                       : redis_reply_error(redis, type, "TYPE", err);
-        }
-        struct key_seen key = {.name = name->str,
-                               .length = (size_t)name->len,
-                               .type = type->str,
-                               .ttl_ms = ttl_ms,
-                               .size_bytes = size != NULL ? whole(size, -1) : -1};
-        scan->seen++;
-        return key_classes_add(scan->classes, &key) == 0 ? 0 : error_memory(err, "keys");
-}
-
-static int
-keys_ask(struct scan *scan, struct redis *redis, const struct redisReply *keys, struct error *err)
-{
-        for (size_t i = 0; i < keys->elements; i++) {
-                struct redis_word name = {keys->element[i]->str, (size_t)keys->element[i]->len};
-                const struct redis_word ttl[] = {REDIS_WORD("PTTL"), name}, type[] = {REDIS_WORD("TYPE"), name};
-                const struct redis_word size[] = {REDIS_WORD("MEMORY"), REDIS_WORD("USAGE"), name};
-                if (redis_send(redis, ttl, 2, err) != 0 || redis_send(redis, type, 2, err) != 0 ||
-                    (scan->memory && redis_send(redis, size, 3, err) != 0))
-                        return -1;
-                scan->commands += scan->memory ? 3 : 2;
-        }
-        for (size_t i = 0; i < keys->elements; i++) {
-                if (key_take(scan, redis, keys->element[i], err) != 0)
-                        return -1;
-        }
-        return 0;
-}
-
-static int
-cursor_ask(struct redis *redis, const char *cursor, struct error *err)
-{
-        char count[16];
-
-        snprintf(count, sizeof count, "%d", SCAN_COUNT);
-        const struct redis_word words[] = {REDIS_WORD("SCAN"), REDIS_WORD(cursor), REDIS_WORD("COUNT"),
-                                           REDIS_WORD(count)};
-        return redis_send(redis, words, 4, err);
-}
-
-/* One server's key space.  The next SCAN travels with the questions about this batch, so that the server is never idle.
- */
-static int
-server_scan(struct scan *scan, struct redis *redis, struct error *err)
-{
-        char cursor[32] = "0";
-        scoped_reply batch = NULL;
-
-        if (cursor_ask(redis, cursor, err) != 0 || redis_take(redis, &batch, err) != 0)
-                return -1;
-        for (;;) {
-                if (redis_reply_error(redis, batch, "SCAN", err) != 0)
-                        return -1;
-                if (batch->type != REDIS_REPLY_ARRAY || batch->elements != 2 ||
-                    batch->element[0]->type != REDIS_REPLY_STRING || batch->element[1]->type != REDIS_REPLY_ARRAY)
-                        return error_set(err, REASON_PROTOCOL, "%s: the answer to SCAN is no page of keys",
-                                         redis_server(redis)->address);
-                snprintf(cursor, sizeof cursor, "%s", batch->element[0]->str);
-                bool last = strcmp(cursor, "0") == 0 || (scan->most > 0 && scan->seen >= scan->most);
-                if (keys_ask(scan, redis, batch->element[1], err) != 0 || scan_pace(scan, redis, err) != 0)
-                        return -1;
-                if (last)
-                        return 0;
-                redis_reply_free(batch);
-                batch = NULL;
-                scan->commands++;
-                if (cursor_ask(redis, cursor, err) != 0 || redis_take(redis, &batch, err) != 0)
-                        return -1;
-        }
-}
-
 /* --- collecting --------------------------------------------------------------------------------------------------- */
-
-/* Whether the server and our rights give MEMORY USAGE; asked of a name that is hardly there. */
-static bool
-has_memory(struct redis *redis)
-{
-        scoped_reply reply = NULL;
-        struct error refused;
-
-        /* In a cluster the name may belong to another server: MOVED says that the command itself is allowed. */
-        return redis_ask(redis, "MEMORY USAGE rounds:is:this:allowed", &reply, &refused) == 0 ||
-               strstr(refused.text, "MOVED ") != NULL;
-}
 
 /* Keys in databases that this target does not look at: {"db1": 500}.  A server that hides INFO keyspace has none. */
 static int
-server_note(struct redis *redis, json_t *servers, struct error *err)
+server_put(struct redis *redis, json_t *row)
 {
         scoped_json info = NULL;
-        json_t *row = json_push(servers, json_object()), *others = json_object(), *counts;
+        json_t *others = json_object(), *counts;
         const char *name;
         struct error refused;
 
-        if (row == NULL || redis_server_put(redis, row) != 0 || json_put(row, "other_databases", others) != 0)
-                return error_memory(err, "facts");
+        if (redis_server_put(redis, row) != 0 || json_put(row, "other_databases", others) != 0)
+                return -1;
         if (redis_info(redis, "keyspace", &info, &refused) != 0)
                 return 0;
         json_object_foreach(json_object_get(info, "keyspace"), name, counts)
@@ -178,54 +40,142 @@ server_note(struct redis *redis, json_t *servers, struct error *err)
                 if (strncmp(name, "db", 2) == 0 && atoi(name + 2) != redis_server(redis)->database &&
                     sscanf(json_string_value(counts), "keys=%lld", &keys) == 1 && json_object_size(others) < 64 &&
                     json_put_whole(others, name, keys) != 0)
-                        return error_memory(err, "facts");
+                        return -1;
         }
         return 0;
 }
 
 static int
+key_add(void *context, const struct key_seen *key)
+{
+        return key_classes_add(context, key);
+}
+
+/* What a scan came to, beside the server it was of. */
+static int
+scan_put(json_t *row, const struct redis_scan *scan)
+{
+        json_t *told = json_object();
+
+        return json_put(row, "scan", told) != 0 || json_put_whole(told, "there", scan->there) != 0 ||
+                               json_put_whole(told, "seen", scan->seen) != 0 ||
+                               json_put_whole(told, "vanished", scan->vanished) != 0 ||
+                               json_put_whole(told, "commands", (int64_t)scan->commands) != 0 ||
+                               json_put_whole(told, "took_ms", scan->took_ms) != 0 ||
+                               json_put_whole(told, "braked_ms", scan->braked_ms) != 0 ||
+                               json_put_whole(told, "brakes", scan->brakes) != 0 ||
+                               json_put_whole(told, "slowest_us", scan->slowest_us) != 0 ||
+                               json_put_flag(told, "complete", scan->complete) != 0
+                       ? -1
+                       : 0;
+}
+
+/* How much of the key space a scan saw that did not come to its end. */
+static void
+part_tell(struct error *why, const struct redis_scan *scan, const char *address)
+{
+        char part[80] = "";
+
+        if (scan->there > 0)
+                snprintf(part, sizeof part, " of %lld (%.0f %%)", (long long)scan->there,
+                         fmin(100, 100 * (double)scan->seen / (double)scan->there));
+        if (scan->out_of_time) {
+                error_set(why, REASON_TIMEOUT,
+                          "%s: the time for this target was over after %lld keys%s: they are judged as a sample",
+                          address, (long long)scan->seen, part);
+                error_remedy(why,
+                             "give the target a longer timeout, a higher scan_rate or scan_brake, or set scan_keys to "
+                             "look at a sample that begins elsewhere in every run");
+        } else {
+                error_wrap(why, "the scan broke off after %lld keys%s, which are judged as a sample",
+                           (long long)scan->seen, part);
+        }
+}
+
+/* The scans of all servers of the target, added up. */
+struct looking {
+        struct session *session;
+        struct key_classes *classes;
+        json_t *facts, *servers;
+        size_t count;
+        bool sizes, sampled;
+        int64_t vanished, most;
+};
+
+static int
+server_look(struct looking *looking, struct redis *redis, struct error *err)
+{
+        const struct target *target = looking->session->target;
+        int64_t left_ms = deadline_left_ms(&looking->session->deadline);
+        struct resource resource = {.kind = "server", .name = redis_server(redis)->address};
+        struct redis_scan_order order = {.sizes = redis_has_memory_usage(redis),
+                                         .rate = json_integer_value(target_value(target, "scan_rate")),
+                                         .brake_us = json_integer_value(target_value(target, "scan_brake")) * 1000,
+                                         .most = looking->most,
+                                         .start = (uint64_t)looking->session->now_ms * UINT64_C(0x9e3779b97f4a7c15) >>
+                                                  16,
+                                         .leave_ms = left_ms / 10 < 5000 ? left_ms / 10 : 5000};
+        struct redis_scan scan;
+        struct error why = {0};
+
+        looking->sizes = looking->sizes && order.sizes;
+        int result = redis_scan(redis, looking->session, &order, key_add, looking->classes, &scan, &why);
+        bool over = why.reason == REASON_INTERRUPTED || why.reason == REASON_INTERNAL;
+        if (result != 0 && (over || (looking->count == 1 && scan.seen == 0))) {
+                *err = why;
+                return -1;
+        }
+        json_t *row = json_push(looking->servers, json_object());
+        if (row == NULL || server_put(redis, row) != 0 || scan_put(row, &scan) != 0)
+                return error_memory(err, "facts");
+        looking->vanished += scan.vanished;
+        looking->sampled = looking->sampled || !scan.complete;
+        if (result == 0 && !scan.out_of_time)
+                return 0;
+        part_tell(&why, &scan, redis_server(redis)->address);
+        return facts_gap(looking->facts, "scan", "RED-1,RED-5", &resource, &why) == 0 ? 0 : error_memory(err, "facts");
+}
+
+static int
+servers_look(struct looking *looking, struct redis *const *nodes, struct error *err)
+{
+        const char *role = target_text(looking->session->target, "role");
+        json_t *facts = looking->facts;
+
+        for (size_t i = 0; i < looking->count; i++) {
+                if (server_look(looking, nodes[i], err) != 0)
+                        return -1;
+        }
+        return json_put(facts, "keyspace", key_classes_json(looking->classes)) != 0 ||
+                               json_put_flag(facts, "sizes", looking->sizes) != 0 ||
+                               json_put_flag(facts, "sampled", looking->sampled) != 0 ||
+                               json_put_whole(facts, "vanished", looking->vanished) != 0 ||
+                               json_put_text(facts, "role", role != NULL ? role : "") != 0
+                       ? error_memory(err, "facts")
+                       : 0;
+}
+
+static int
 redis_keys_collect(struct session *session, json_t *facts, struct error *err)
 {
-        const struct target *target = session->target;
-        const char *role = target_text(target, "role");
+        struct looking looking = {.session = session, .facts = facts, .servers = json_array(), .sizes = true};
         struct redis *const *nodes;
-        size_t count;
         scoped_json failed = NULL;
-        struct scan scan = {.session = session,
-                            .rate = json_integer_value(target_value(target, "scan_rate")),
-                            .brake_us = json_integer_value(target_value(target, "scan_brake")) * 1000,
-                            .most = json_integer_value(target_value(target, "scan_keys")),
-                            .started_ms = monotonic_ms()};
 
-        if (redis_nodes(session, &nodes, &count, &failed, err) != 0)
+        if (json_put(facts, "servers", looking.servers) != 0)
+                return error_memory(err, "facts");
+        if (redis_scan_nodes(session, &nodes, &looking.count, &failed, err) != 0 ||
+            redis_unreachable_note(facts, failed, "scan", "RED-1,RED-5", err) != 0)
                 return -1;
-        scan.classes = key_classes_open(target_value(target, "key_classes"));
-        if (scan.classes == NULL)
+        int64_t most = json_integer_value(target_value(session->target, "scan_keys"));
+        if (most == 0 && session->policy != NULL)
+                most = policy_whole(session->policy, "RED-1", "sample");
+        looking.most = (most + (int64_t)looking.count - 1) / (int64_t)looking.count;
+        looking.classes = key_classes_open(target_value(session->target, "key_classes"));
+        if (looking.classes == NULL)
                 return error_memory(err, "keys");
-        json_t *servers = json_array();
-        int result = json_put(facts, "servers", servers) == 0 ? 0 : error_memory(err, "facts");
-        if (result == 0)
-                result = redis_unreachable_note(facts, failed, "scan", "RED-1,RED-5", err);
-        for (size_t i = 0; i < count && result == 0; i++) {
-                struct resource resource = {.kind = "server", .name = redis_server(nodes[i])->address};
-                scan.memory = has_memory(nodes[i]);
-                struct error why = {0};
-                if (server_scan(&scan, nodes[i], &why) == 0) {
-                        result = server_note(nodes[i], servers, err);
-                } else if (count == 1 || why.reason == REASON_INTERRUPTED || why.reason == REASON_INTERNAL) {
-                        *err = why;
-                        result = -1;
-                } else {
-                        facts_gap(facts, "scan", "RED-1,RED-5", &resource, &why);
-                }
-        }
-        if (result == 0 && (json_put(facts, "keyspace", key_classes_json(scan.classes)) != 0 ||
-                            json_put_flag(facts, "sizes", scan.memory) != 0 ||
-                            json_put_flag(facts, "sampled", scan.most > 0 && scan.seen >= scan.most) != 0 ||
-                            json_put_whole(facts, "vanished", scan.vanished) != 0 ||
-                            json_put_text(facts, "role", role != NULL ? role : "") != 0))
-                result = error_memory(err, "facts");
-        key_classes_close(scan.classes);
+        int result = servers_look(&looking, nodes, err);
+        key_classes_close(looking.classes);
         return result;
 }
 
@@ -241,7 +191,7 @@ redis_keys_check(struct session *session, struct rights *rights, struct error *e
         bool scans = redis_ask(redis, "SCAN 0 COUNT 1", &reply, &refused) == 0;
         rights_add(rights, scans, "SCAN, PTTL, TYPE on every key",
                    "ACL SETUSER rounds ~* +scan +pttl +type +memory|usage");
-        rights_add(rights, has_memory(redis), "MEMORY USAGE (sizes)", "ACL SETUSER rounds +memory|usage");
+        rights_add(rights, redis_has_memory_usage(redis), "MEMORY USAGE (sizes)", "ACL SETUSER rounds +memory|usage");
         return 0;
 }
 
@@ -264,6 +214,18 @@ keys_words(const struct judge *j, double hits, double keys)
         share_interval(hits, keys, &low, &high);
         return findings_text(j->out, "%.1f %% of a sample of %.0f keys (%.1f to %.1f %%)", 100 * hits / keys, keys, low,
                              high);
+}
+
+/* What a sample without a single hit still leaves open. */
+static const char *
+sample_words(const struct judge *j, double keys)
+{
+        double low, high;
+
+        if (!json_flag(j->facts, "sampled", false) || keys <= 0)
+                return "";
+        share_interval(0, keys, &low, &high);
+        return findings_text(j->out, " of a sample (up to %.2g %% of the class may be otherwise)", high);
 }
 
 /* The longest time to live of a class: its own, else the policy's of that name; -1 when neither is set. */
@@ -351,7 +313,8 @@ class_judge(const struct judge *j, const json_t *class, size_t index)
                                                findings_duration(out, bound));
         } else {
                 findings_pass(out, "RED-1", &resource,
-                              findings_text(out, "%.0f keys, TTLs up to %s", keys, findings_duration(out, longest)),
+                              findings_text(out, "%.0f keys%s, TTLs up to %s", keys, sample_words(j, keys),
+                                            findings_duration(out, longest)),
                               expected, "Keys of this class expire in time.");
                 return;
         }
@@ -460,9 +423,11 @@ sizes_judge(const struct judge *j)
         if (types == 0)
                 findings_error(out, "RED-5", NULL, REASON_TOO_LITTLE_DATA, "No value was seen.",
                                "check the url's database number");
-        else if (over == 0)
+        else if (over == 0 && !facts_lacks(j->facts, "scan"))
                 findings_pass(out, "RED-5", NULL,
-                              findings_text(out, "the largest value takes %s", findings_size(out, largest)),
+                              findings_text(out, "the largest value %stakes %s",
+                                            json_flag(j->facts, "sampled", false) ? "of a sample " : "",
+                                            findings_size(out, largest)),
                               findings_text(out, "at most %s", findings_size(out, bound)), "No value is oversized.");
 }
 
@@ -489,7 +454,7 @@ const struct audit audit_redis_keys = {
         .summary = "times to live by class and discovered pattern, and the largest values",
         .looks_at = {"redis"},
         .controls = {"RED-1", "RED-5"},
-        .needs = "ACL SETUSER rounds ~* +@connection +info +scan +pttl +type +memory|usage",
+        .needs = "ACL SETUSER rounds ~* +@connection +info +dbsize +scan +pttl +type +memory|usage",
         .collect = redis_keys_collect,
         .judge = redis_keys_judge,
         .check = redis_keys_check,

@@ -36,6 +36,18 @@ struct redis_word {
  * command that is no reader. */
 int redis_send(struct redis *redis, const struct redis_word *words, size_t count, struct error *err)
         __attribute__((warn_unused_result));
+
+/* A command whose last word changes with every use, checked and formatted once: for questions about millions of keys.
+ */
+struct redis_form {
+        char head[64];
+        size_t length;
+};
+int redis_form_make(const struct redis_word *words, size_t count, struct redis_form *form, struct error *err)
+        __attribute__((warn_unused_result));
+int redis_send_form(struct redis *redis, const struct redis_form *form, struct redis_word last, struct error *err)
+        __attribute__((warn_unused_result));
+
 int redis_flush(struct redis *redis, struct error *err) __attribute__((warn_unused_result));
 
 /* The next reply of the pipeline.  An error reply (-ERR ...) is a reply, not a failure: see redis_reply_error(). */
@@ -90,12 +102,16 @@ struct redis_server {
 };
 const struct redis_server *redis_server(const struct redis *redis);
 
-/* Every server that holds a part of the target's keys: the one server, or a cluster's primaries (replicas where the
- * target's setting `read_from` says so and they are in sync).  *out is an array of *count connections owned by the
- * session.  Servers that could not be reached are noted in `failed` (array of {"address", "reason", "text"}, new) and
- * left out. */
+/* Every server that holds a part of the target's keys: the one server, or a cluster's primaries.  *out is an array of
+ * *count connections owned by the session.  Servers that could not be reached are noted in `failed` (array of
+ * {"address", "reason", "text"}, new) and left out. */
 int redis_nodes(struct session *session, struct redis *const **out, size_t *count, json_t **failed, struct error *err)
         __attribute__((warn_unused_result));
+
+/* The same servers as they are to be scanned: replicas that are in step where the target's setting `read_from` prefers
+ * them, the primaries otherwise. */
+int redis_scan_nodes(struct session *session, struct redis *const **out, size_t *count, json_t **failed,
+                     struct error *err) __attribute__((warn_unused_result));
 
 /* 0 while the connection can be used; else -1 with why it cannot. */
 int redis_is_usable(const struct redis *redis, struct error *err) __attribute__((warn_unused_result));

@@ -148,6 +148,54 @@ redis_send(struct redis *redis, const struct redis_word *words, size_t count, st
 }
 
 int
+redis_form_make(const struct redis_word *words, size_t count, struct redis_form *form, struct error *err)
+{
+        size_t at = (size_t)snprintf(form->head, sizeof form->head, "*%zu\r\n", count + 1);
+
+        if (count == 0 || !only_reads(words, count))
+                return error_set(err, REASON_INTERNAL, "%.*s is not among the commands that only read",
+                                 count > 0 ? (int)words[0].length : 0, count > 0 ? words[0].bytes : "");
+        for (size_t i = 0; i < count && at < sizeof form->head; i++)
+                at += (size_t)snprintf(form->head + at, sizeof form->head - at, "$%zu\r\n%.*s\r\n", words[i].length,
+                                       (int)words[i].length, words[i].bytes);
+        if (at + 1 >= sizeof form->head)
+                return error_set(err, REASON_INTERNAL, "the words of a form are too long");
+        form->head[at++] = '$';
+        form->length = at;
+        return 0;
+}
+
+int
+redis_send_form(struct redis *redis, const struct redis_form *form, struct redis_word last, struct error *err)
+{
+        if (redis->broken.reason != REASON_NONE) {
+                *err = redis->broken;
+                return -1;
+        }
+        char *at = buffer_room(&redis->output, form->length + 24 + last.length + 2);
+        if (at == NULL)
+                return error_memory(err, "Redis pipeline");
+        char *from = at, digits[24];
+        size_t count = 0, length = last.length;
+        memcpy(at, form->head, form->length);
+        at += form->length;
+        do
+                digits[count++] = (char)('0' + length % 10);
+        while ((length /= 10) > 0);
+        while (count > 0)
+                *at++ = digits[--count];
+        memcpy(at, "\r\n", 2);
+        if (last.length > 0)
+                memcpy(at + 2, last.bytes, last.length);
+        at += 2 + last.length;
+        memcpy(at, "\r\n", 2);
+        redis->output.length += (size_t)(at + 2 - from);
+        redis->pending++;
+        redis->sent++;
+        return 0;
+}
+
+int
 redis_flush(struct redis *redis, struct error *err)
 {
         struct deadline deadline = deadline_within(redis->session->deadline, COMMAND_MS);

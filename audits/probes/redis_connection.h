@@ -42,4 +42,7 @@ struct redis *redis_open(const struct session *session, const struct redis_place
                          const char *port, struct error *err);
 void redis_close(void *redis);
 
+/* A replica of `primary` that is in step with it and can be read; NULL where there is none. */
+struct redis *redis_replica_open(const struct session *session, const struct redis_place *place, struct redis *primary);
+
 #endif

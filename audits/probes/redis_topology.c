@@ -16,6 +16,8 @@ struct redis_target {
         struct redis_place place;
         struct redis *first;
         struct redis **nodes; /* the first one may be among them */
+        struct redis *
+                *readers; /* as many: where scans read, a replica of a node or the node itself; NULL: not yet looked */
         size_t count;
         json_t *failed;
         bool looked; /* nodes were looked for */
@@ -28,11 +30,14 @@ redis_target_close(void *object)
         struct redis_target *all = object;
 
         for (size_t i = 0; i < all->count; i++) {
+                if (all->readers != NULL && all->readers[i] != all->nodes[i])
+                        redis_close(all->readers[i]);
                 if (all->nodes[i] != all->first)
                         redis_close(all->nodes[i]);
         }
         redis_close(all->first);
         free(all->nodes);
+        free(all->readers);
         json_decref(all->failed);
         redis_place_free(&all->place);
         free(all);
@@ -132,8 +137,8 @@ redis_session(struct session *session, struct error *err)
 
 /* One line of CLUSTER NODES: id address flags master ping pong epoch link slots... */
 struct shard {
-        char id[48], host[256], port[16], flags[128], master[48];
-        bool linked, has_slots;
+        char host[256], port[16], flags[128];
+        bool has_slots;
 };
 
 static bool
@@ -152,21 +157,11 @@ shard_read(char *line, struct shard *shard)
         if (colon == NULL)
                 return false;
         *colon = '\0';
-        snprintf(shard->id, sizeof shard->id, "%s", fields[0]);
         snprintf(shard->host, sizeof shard->host, "%s", address);
         snprintf(shard->port, sizeof shard->port, "%s", colon + 1);
         snprintf(shard->flags, sizeof shard->flags, "%s", fields[2]);
-        snprintf(shard->master, sizeof shard->master, "%s", fields[3]);
-        shard->linked = strcmp(fields[7], "connected") == 0;
         shard->has_slots = fields[8] != NULL && *fields[8] != '\0';
         return true;
-}
-
-static bool
-usable(const struct shard *shard)
-{
-        return strstr(shard->flags, "fail") == NULL && strstr(shard->flags, "noaddr") == NULL &&
-               strstr(shard->flags, "handshake") == NULL;
 }
 
 static int
@@ -183,36 +178,16 @@ failed_note(json_t *failed, const struct shard *shard, const struct error *err)
                        : 0;
 }
 
-/* A server for this primary's slots: a linked replica where replicas are preferred and one answers, else the primary.
- */
-static struct redis *
-shard_open(struct session *session, struct redis_target *all, const struct shard *shards, size_t count,
-           const struct shard *primary, bool replicas, struct error *err)
-{
-        for (size_t i = 0; replicas && i < count; i++) {
-                scoped_reply reply = NULL;
-                if (strcmp(shards[i].master, primary->id) != 0 || !shards[i].linked || !usable(&shards[i]))
-                        continue;
-                struct redis *replica = redis_open(session, &all->place, shards[i].host, shards[i].port, err);
-                if (replica != NULL && redis_ask(replica, "READONLY", &reply, err) == 0)
-                        return replica;
-                redis_close(replica);
-        }
-        return redis_open(session, &all->place, primary->host[0] != '\0' ? primary->host : NULL, primary->port, err);
-}
-
 static int
 shards_open(struct session *session, struct redis_target *all, const struct shard *shards, size_t count,
             struct error *err)
 {
-        const char *from = target_text(session->target, "read_from");
-        bool replicas = from != NULL && strcmp(from, "replica") == 0;
-
         for (size_t i = 0; i < count; i++) {
                 struct error why = {0};
                 if (strstr(shards[i].flags, "master") == NULL || !shards[i].has_slots)
                         continue;
-                struct redis *node = shard_open(session, all, shards, count, &shards[i], replicas, &why);
+                const char *host = shards[i].host[0] != '\0' ? shards[i].host : NULL; /* it does not know its own */
+                struct redis *node = redis_open(session, &all->place, host, shards[i].port, &why);
                 if (node != NULL)
                         all->nodes[all->count++] = node;
                 else if (failed_note(all->failed, &shards[i], &why) != 0)
@@ -278,6 +253,32 @@ redis_nodes(struct session *session, struct redis *const **out, size_t *count, j
         return 0;
 }
 
+int
+redis_scan_nodes(struct session *session, struct redis *const **out, size_t *count, json_t **failed, struct error *err)
+{
+        const char *from = target_text(session->target, "read_from");
+        struct redis *const *nodes;
+
+        if (redis_nodes(session, &nodes, count, failed, err) != 0)
+                return -1;
+        struct redis_target *all = redis_target_of(session, err);
+        if (all == NULL)
+                return -1;
+        if (all->readers == NULL) {
+                all->readers = calloc(all->count + 1, sizeof(struct redis *));
+                if (all->readers == NULL)
+                        return error_memory(err, "Redis target");
+                for (size_t i = 0; i < all->count; i++) {
+                        struct redis *replica = from != NULL && strcmp(from, "replica") == 0
+                                                        ? redis_replica_open(session, &all->place, nodes[i])
+                                                        : NULL;
+                        all->readers[i] = replica != NULL ? replica : nodes[i];
+                }
+        }
+        *out = all->readers;
+        return 0;
+}
+
 /* --- the kind ----------------------------------------------------------------------------------------------------- */
 
 static int
@@ -339,7 +340,7 @@ static const struct setting settings[] = {
          .type = SETTING_CHOICE,
          .choices = "primary|replica",
          .fallback = "primary",
-         .words = "which servers of a cluster are scanned"},
+         .words = "where key spaces are scanned: replica takes one that is in step, and the primary where none is"},
         {.name = "scan_rate",
          .type = SETTING_INTEGER,
          .fallback = "0",

@@ -1,0 +1,42 @@
+/* One pass over a server's key space: the name, time to live, type and size of every key, or of a sample of them.
+ *
+ * SCAN goes through the hash table, so that whatever part was seen is a sample drawn by the keys' hashes, not by age or
+ * name.  Two batches are under way at a time: the server answers one while we read the other.  The scan gives way when
+ * the server becomes slow: see `brake_us`. */
+#ifndef ROUNDS_REDIS_SCAN_H
+#define ROUNDS_REDIS_SCAN_H
+
+#include "key_classes.h"
+#include "redis.h"
+
+struct redis_scan_order {
+        bool sizes;       /* MEMORY USAGE of each key */
+        int64_t rate;     /* commands a second at most; 0: as fast as the server answers */
+        int64_t brake_us; /* round trip from which the scan gives way, or half of what others did before it; 0: never */
+        int64_t most;     /* keys to see; 0: every one */
+        uint64_t start;   /* of a sample: where in the table it begins; any number */
+        int64_t leave_ms; /* of the session's deadline: left to others; the scan ends early for it */
+};
+
+struct redis_scan {
+        int64_t seen, vanished; /* keys; gone between SCAN and the questions about them */
+        int64_t there;          /* DBSIZE at the start; -1: not told */
+        int64_t took_ms, braked_ms, brakes, slowest_us;
+        uint64_t commands;
+        bool complete;    /* the whole table was gone through */
+        bool out_of_time; /* ended early for the deadline */
+};
+
+/* `key` is borrowed for the length of the call; non-zero ends the scan as a failure (out of memory). */
+typedef int (*redis_key_visit)(void *context, const struct key_seen *key);
+
+/* -1 when the server could not be asked, or stopped answering; `out` then tells how far it got.  The connection is
+ * left without replies to come. */
+int redis_scan(struct redis *redis, const struct session *session, const struct redis_scan_order *order,
+               redis_key_visit visit, void *context, struct redis_scan *out, struct error *err)
+        __attribute__((warn_unused_result));
+
+/* Whether the server and our rights give MEMORY USAGE; asked of a name that is hardly there. */
+bool redis_has_memory_usage(struct redis *redis);
+
+#endif
