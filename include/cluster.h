@@ -102,8 +102,9 @@ struct cluster_workload {
         const char *selector_json;
         const char *placement_json;
         const char *priority_class;
-        const char *secrets_json; /* names of the Secrets that its pods mount, sorted; "" for none */
-        const char *reference;    /* a Rollout's workloadRef, "Deployment/name"; its containers are that one's */
+        const char *secrets_json;  /* names of the Secrets that its pods mount, sorted; "" for none */
+        const char *strategy_json; /* a Rollout's spec.strategy; "" for every other kind */
+        const char *reference;     /* a Rollout's workloadRef, "Deployment/name"; its containers are that one's */
         const struct cluster_container *containers;
         double memory_request; /* of one pod */
         float cpu_request_m;

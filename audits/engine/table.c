@@ -7,6 +7,7 @@
 
 extern const struct audit audit_alerts;
 extern const struct audit audit_bloat;
+extern const struct audit audit_canary;
 extern const struct audit audit_cert_manager;
 extern const struct audit audit_certificates;
 extern const struct audit audit_clocks;
@@ -39,6 +40,7 @@ extern const struct audit audit_wal;
 const struct audit *const audits[] = {
         &audit_alerts,
         &audit_bloat,
+        &audit_canary,
         &audit_cert_manager,
         &audit_certificates,
         &audit_clocks,

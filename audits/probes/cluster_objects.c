@@ -171,6 +171,7 @@ workload_add(struct snapshot *snapshot, const json_t *item, const char *kind)
                 .placement_json = placement_read(texts, pod),
                 .priority_class = intern_text(texts, json_text(pod, "priorityClassName", "")),
                 .secrets_json = secrets_read(texts, pod),
+                .strategy_json = intern_json(texts, strcmp(kind, "Rollout") == 0 ? json_map(spec, "strategy") : NULL),
                 .reference = intern_text(texts, text),
                 .replicas = (int32_t)json_whole(spec, "replicas", 1),
                 .ready = (int32_t)json_whole(status, "readyReplicas", 0),
