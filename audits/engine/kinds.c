@@ -11,6 +11,7 @@ extern const struct target_kind kind_ntp;
 extern const struct target_kind kind_pgbouncer;
 extern const struct target_kind kind_postgres;
 extern const struct target_kind kind_prometheus;
+extern const struct target_kind kind_rds;
 extern const struct target_kind kind_redis;
 extern const struct target_kind kind_s3;
 extern const struct target_kind kind_settings;
@@ -27,6 +28,7 @@ const struct target_kind *const target_kinds[] = {
         &kind_pgbouncer,
         &kind_postgres,
         &kind_prometheus,
+        &kind_rds,
         &kind_redis,
         &kind_s3,
         &kind_settings,
