@@ -18,6 +18,7 @@ extern const struct audit audit_evidence;
 extern const struct audit audit_hpa;
 extern const struct audit audit_images;
 extern const struct audit audit_keda;
+extern const struct audit audit_nodes;
 extern const struct audit audit_partitions;
 extern const struct audit audit_pg_settings;
 extern const struct audit audit_pgbouncer;
@@ -52,6 +53,7 @@ const struct audit *const audits[] = {
         &audit_hpa,
         &audit_images,
         &audit_keda,
+        &audit_nodes,
         &audit_partitions,
         &audit_pg_settings,
         &audit_pgbouncer,

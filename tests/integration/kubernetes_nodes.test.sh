@@ -1,0 +1,89 @@
+#!/bin/bash
+# Nodes and batch jobs of a cluster, from the recorded answers of a real API server with faults planted, and from clusters made for it.
+# timeout: 90
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_kubernetes.sh"
+need node jq
+
+# run AUDITS: one run against the server that was started last.
+run() {
+        cat >"$WORK/rounds.yaml" <<Y
+version: 1
+store: sqlite:$WORK/rounds-$KUBE_PORT.db
+targets:
+  - {name: prod, kind: kubernetes, context: test, kubeconfig: [$KUBE_CONFIG], owner: platform}
+jobs:
+  nightly: {audits: [$1], report: {formats: [json, md], to: $WORK/reports-$KUBE_PORT}}
+Y
+        "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
+        status=$?
+        json=$(ls -t "$WORK/reports-$KUBE_PORT"/nightly-*Z.json 2>/dev/null | head -n 1)
+        [ -n "$json" ] || { cat "$WORK/out.txt"; json=/dev/null; }
+}
+has() {
+        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
+                { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }
+}
+
+kubernetes_start
+run nodes
+check "faults are found" [ "$status" -eq 1 ]
+check "disk pressure" has '.control=="NOD-6" and .status=="fail" and .resource.kind=="Node" and .resource.name=="node-2" and (.observed|test("DiskPressure"))'
+check "an evicted pod is SEV1" has '.control=="NOD-6" and .severity=="SEV1" and .resource.name=="evicted-1" and (.message|test("ephemeral-storage"))'
+check "a pod that no node takes is SEV1, with the scheduler's words" has '.resource.name=="too-big" and .severity=="SEV1" and (.message|test("3 Insufficient cpu"))'
+check "a pod that has its node and does not start is SEV2" has '.resource.kind=="Deployment" and .resource.namespace=="kaireon-staging" and .severity=="SEV2"'
+check "requests pass" has '.control=="NOD-1" and .status=="pass" and .resource.kind=="requests" and (.observed|test("CPU 2[0-9] % of 27.6 cores"))'
+check "the loss of the fullest node passes, and its method is said" has '.control=="NOD-1" and .status=="pass" and .resource.kind=="loss of a node" and (.observed|test("of node-0 fit elsewhere")) and (.message|test("left out"))'
+check "no autoscaler of nodes is a skip" has '.control=="NOD-1" and .status=="skip"'
+check "four rows of inventory" jq -e '.inventory.nodes | length == 4' "$json"
+check "nothing but GET was sent" kubernetes_only_reads
+check "pods were listed once" kubernetes_asked /api/v1/pods 1
+
+# A cluster that cannot lose a node: three nodes, the fullest one's pods bound to it by a label, or too large for the rest; an autoscaler
+# near its maximum; an eviction whose pod is gone.
+mkdir -p "$WORK/poor"
+node_list() {
+        jq -n '{kind: "NodeList", apiVersion: "v1", items: [range(3) | {metadata: {name: "n\(.)", labels: ({"topology.kubernetes.io/zone": "z\(.)"} + (if . == 0 then {disk: "ssd"} else {} end))},
+                spec: {}, status: {allocatable: {cpu: "4", memory: "16Gi", pods: "110"}, conditions: [{type: "Ready", status: "True"}]}}]}'
+}
+pod_list() {
+        jq -n '
+        def pod(n; node; cpu; extra): {metadata: {name: n, namespace: "k", labels: {app: "a"}, creationTimestamp: "2026-11-01T00:00:00Z",
+                ownerReferences: [{apiVersion: "apps/v1", kind: "StatefulSet", name: "a", uid: "u", controller: true}]},
+                spec: ({nodeName: node, containers: [{name: "c", image: "i", resources: {requests: {cpu: cpu, memory: "1Gi"}}}]} + extra),
+                status: {phase: "Running"}};
+        {kind: "PodList", apiVersion: "v1", items: [pod("a-0"; "n0"; "3"; {}), pod("a-1"; "n1"; "2"; {}), pod("a-2"; "n2"; "2"; {}),
+                pod("a-3"; "n0"; "100m"; {nodeSelector: {disk: "ssd"}})]}'
+}
+node_list >"$WORK/poor/core-v1-nodes.json"
+pod_list >"$WORK/poor/core-v1-pods.json"
+jq -n '{kind: "ConfigMapList", apiVersion: "v1", items: [{metadata: {name: "cluster-autoscaler-status", namespace: "kube-system"},
+        data: {status: "time: \(now | strftime("%Y-%m-%d %H:%M:%S")).5 +0000 UTC\nautoscalerStatus: Running\nnodeGroups:\n- name: api\n  health:\n    status: Healthy\n    cloudProviderTarget: 3\n    minSize: 1\n    maxSize: 4\n"}}]}' >"$WORK/poor/core-v1-configmaps.json"
+jq -n '{kind: "EventList", apiVersion: "v1", items: [{metadata: {name: "e", namespace: "k"}, reason: "Evicted", type: "Warning", message: "The node was low on resource: memory.",
+        involvedObject: {kind: "Pod", namespace: "k", name: "gone-1"}, source: {component: "kubelet", host: "n1"}}]}' >"$WORK/poor/core-v1-events.json"
+kubernetes_start --objects "$WORK/poor"
+run nodes
+check "a node that may not be lost" has '.control=="NOD-1" and .status=="fail" and .resource.kind=="loss of a node" and (.observed|test("0 of 2 pods of n0")) and (.message|test("k/a-0 \\(no room\\), k/a-3 \\(not allowed\\)"))'
+check "a node group near its maximum" has '.control=="NOD-1" and .status=="fail" and .resource.kind=="node group" and .resource.name=="api" and (.observed|test("3 of at most 4 nodes"))'
+check "an eviction known by its event" has '.control=="NOD-6" and .resource.kind=="evicted Pod" and .resource.name=="gone-1" and (.observed|test("from n1"))'
+check "only evictions were asked for" grep -q 'events?limit=500&fieldSelector=reason%3DEvicted\|events?limit=500&fieldSelector=reason=Evicted' "$KUBE_LOG"
+
+# Five nodes take it all: the healthy state.
+jq '.items |= [range(5) as $i | .[0] | .metadata.name = "n\($i)" | .metadata.labels."topology.kubernetes.io/zone" = "z\($i % 2)"]' "$WORK/poor/core-v1-nodes.json" >"$WORK/nodes.new"
+mv "$WORK/nodes.new" "$WORK/poor/core-v1-nodes.json"
+sed -i 's/maxSize: 4/maxSize: 20/' "$WORK/poor/core-v1-configmaps.json"
+echo '{"kind": "EventList", "apiVersion": "v1", "items": null}' >"$WORK/poor/core-v1-events.json"
+kubernetes_start --objects "$WORK/poor"
+run nodes
+check "the healthy state passes" bash -c "! jq -ec '.findings[] | select(.status != \"pass\")' '$json'"
+check "in every part" jq -e '[.findings[] | .resource.kind] | sort == ["autoscaler", "evicted pods", "loss of a node", "maximum of autoscalers", "nodes", "pending pods", "requests"]' "$json"
+
+kubernetes_start --fault 'configmaps=403' --fault '/pods=403' --fault 'events=403'
+run nodes
+check "what is refused is an error with its rule" has '.control=="NOD-1" and .status=="error" and .reason=="denied" and (.remedy|test("cluster-autoscaler-status"))'
+check "for pods as well" has '.control=="NOD-6" and .status=="error" and (.remedy|test("resources: \\[\"pods\"\\]"))'
+check "and nodes are judged all the same" has '.control=="NOD-6" and .status=="fail" and .resource.name=="node-2"'
+"$ROUNDS" check -c "$WORK/rounds.yaml" >"$WORK/check.txt" 2>&1
+check "rounds check names the rules" grep -q 'resourceNames: \["cluster-autoscaler-status"\]' "$WORK/check.txt"
+
+finish
