@@ -145,7 +145,7 @@ const struct audit audit_images = {
         .summary = "image digests that run, for evidence that they were tested",
         .looks_at = {"kubernetes"},
         .controls = {"API-4"},
-        .needs = "list on pods, replicasets, jobs",
+        .needs = "RBAC: list pods, replicasets.apps, jobs.batch",
         .collect = images_collect,
         .judge = images_judge,
 };
