@@ -110,6 +110,12 @@ moment_uuid(const char *text, int64_t *at_ms, enum partition_unit *unit)
         return *end == '\0';
 }
 
+bool
+partition_moment_parse(const char *text, int64_t *at_ms, enum partition_unit *unit)
+{
+        return moment_number(text, at_ms, unit) || moment_uuid(text, at_ms, unit) || moment_text(text, at_ms, unit);
+}
+
 /* One value: in quotes or bare, up to a comma or parenthesis; a cast may follow. */
 static bool
 value_read(const char *from, int64_t *at_ms, enum partition_unit *unit)
@@ -133,7 +139,7 @@ value_read(const char *from, int64_t *at_ms, enum partition_unit *unit)
                 return false;
         memcpy(text, from, length);
         text[length] = '\0';
-        return moment_number(text, at_ms, unit) || moment_uuid(text, at_ms, unit) || moment_text(text, at_ms, unit);
+        return partition_moment_parse(text, at_ms, unit);
 }
 
 static bool

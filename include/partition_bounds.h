@@ -35,6 +35,9 @@ struct partition_range {
         enum partition_unit unit;
 };
 
+/* One value of such a kind, as text: "2026-10-01 00:00:00+00", "1790812800".  False when it is no moment. */
+bool partition_moment_parse(const char *text, int64_t *at_ms, enum partition_unit *unit);
+
 /* "FOR VALUES FROM ('2026-10-01') TO ('2026-11-01')": of several key columns the first counts.  False when an end is no
  * moment. */
 bool partition_range_parse(const char *bound, struct partition_range *range);

@@ -30,6 +30,23 @@ static const struct setting volume_settings[] = {
         {.type = SETTING_END},
 };
 
+static const struct setting retention_settings[] = {
+        {.name = "table",
+         .type = SETTING_GLOB,
+         .required = true,
+         .words = "tables the rule is for, as name or schema.name; the first rule that fits counts"},
+        {.name = "database", .type = SETTING_GLOB, .fallback = "*", .words = "databases they are in"},
+        {.name = "column",
+         .type = SETTING_TEXT,
+         .words = "when a row came to be; without it the column partitioned by, else an indexed one of a date or time"},
+        {.name = "keep", .type = SETTING_DURATION, .required = true, .words = "how long a row is kept"},
+        {.name = "hold",
+         .type = SETTING_BOOLEAN,
+         .fallback = "false",
+         .words = "older rows are allowed, as under a legal hold: their age is shown and not judged"},
+        {.type = SETTING_END},
+};
+
 static const struct setting settings[] = {
         {.name = "dsn",
          .type = SETTING_TEXT,
@@ -55,6 +72,11 @@ static const struct setting settings[] = {
          .type = SETTING_DURATION,
          .fallback = "30s",
          .words = "time for measuring bloat with pgstattuple; 0: estimates alone"},
+        {.name = "retention",
+         .type = SETTING_LIST,
+         .item = SETTING_OBJECT,
+         .fields = retention_settings,
+         .words = "how long the rows of which tables are kept"},
         {.name = "volumes",
          .type = SETTING_LIST,
          .item = SETTING_OBJECT,

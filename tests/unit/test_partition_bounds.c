@@ -120,6 +120,22 @@ test_checks(void **state)
 }
 
 static void
+test_moments(void **state)
+{
+        enum partition_unit unit;
+        int64_t at_ms;
+
+        (void)state;
+        assert_true(partition_moment_parse("2026-10-01 12:00:00.25+00", &at_ms, &unit));
+        assert_true(at_ms == 1790812800250 + 12 * HOUR_MS);
+        assert_false(partition_moment_parse("infinity", &at_ms, &unit));
+        assert_false(partition_moment_parse("2026-10-01 25", &at_ms, &unit));
+        assert_false(partition_moment_parse("2026-10-01 12:00:00 BC", &at_ms, &unit));
+        assert_false(partition_moment_parse("17", &at_ms, &unit));
+        assert_false(partition_moment_parse("", &at_ms, &unit));
+}
+
+static void
 test_next(void **state)
 {
         static const struct {
@@ -185,10 +201,8 @@ int
 main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_ranges),
-                cmocka_unit_test(test_checks),
-                cmocka_unit_test(test_next),
-                cmocka_unit_test(test_written),
+                cmocka_unit_test(test_ranges), cmocka_unit_test(test_checks),  cmocka_unit_test(test_moments),
+                cmocka_unit_test(test_next),   cmocka_unit_test(test_written),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
