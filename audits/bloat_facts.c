@@ -11,7 +11,7 @@
 #include "bloat_estimate.h"
 #include "facts.h"
 #include "json.h"
-#include "postgres.h"
+#include "postgres_facts.h"
 #include "scope.h"
 
 enum { COLUMNS_MOST = 1700, MEASURED_MOST = 40, BUDGET_MS = 30000 };
@@ -220,9 +220,8 @@ read_column(void *context, json_t *row)
 }
 
 static int
-read_relations(struct postgres *server, const char *database, bool indexes, json_t *facts)
+read_relations(struct postgres *server, const char *database, bool indexes, json_t *facts, struct error *err)
 {
-        struct error err = {0};
         const char *part = indexes ? "indexes" : "tables";
         scoped(scope_free) struct bloat_column *columns = calloc(COLUMNS_MOST, sizeof *columns);
         struct reading reading = {.facts = facts,
@@ -232,14 +231,12 @@ read_relations(struct postgres *server, const char *database, bool indexes, json
                                   .columns = columns};
 
         if (columns == NULL)
-                return -1;
+                return error_memory(err, "columns");
         int result = postgres_query(server, database, indexes ? indexes_sql : tables_sql, NULL, read_column, &reading,
-                                    &err);
+                                    err);
         if (finish_relation(&reading) != 0)
-                return -1;
-        if (result != 0)
-                return facts_gap(facts, part, "DSK-6", &(struct resource){.kind = "database", .name = database}, &err);
-        return 0;
+                return error_memory(err, "facts");
+        return result != 0 ? postgres_gap(server, facts, part, "DSK-6", database, err) : 0;
 }
 
 /* --- measuring ---------------------------------------------------------------------------------------------------- */
@@ -374,10 +371,11 @@ bloat_facts(struct session *session, json_t *facts, struct error *err)
             json_put_whole(facts, "block_size", json_whole(row, "block_size", 8192)) != 0)
                 return error_memory(err, "facts");
         for (; *databases != NULL; databases++) {
-                if (json_push(names, json_string(*databases)) == NULL ||
-                    read_relations(server, *databases, false, facts) != 0 ||
-                    read_relations(server, *databases, true, facts) != 0)
+                if (json_push(names, json_string(*databases)) == NULL)
                         return error_memory(err, "facts");
+                if (read_relations(server, *databases, false, facts, err) != 0 ||
+                    read_relations(server, *databases, true, facts, err) != 0)
+                        return -1;
         }
         return measure_worst(session, server, facts) != 0 ? error_memory(err, "facts") : 0;
 }

@@ -9,7 +9,7 @@
 #include "facts.h"
 #include "json.h"
 #include "moment.h"
-#include "postgres.h"
+#include "postgres_facts.h"
 #include "scope.h"
 #include "trend.h"
 
@@ -49,53 +49,52 @@ static const char tables_sql[] =
 
 static int
 collect_list(struct postgres *server, const char *sql, const char *key, const char *controls, size_t most,
-             json_t *facts)
+             json_t *facts, struct error *err)
 {
-        struct error err = {0};
         json_t *rows;
 
-        if (postgres_rows(server, NULL, sql, NULL, most, &rows, &err) != 0)
-                return facts_gap(facts, key, controls, NULL, &err);
-        return json_put(facts, key, rows);
+        if (postgres_rows(server, NULL, sql, NULL, most, &rows, err) != 0)
+                return postgres_gap(server, facts, key, controls, NULL, err);
+        return json_put(facts, key, rows) != 0 ? error_memory(err, key) : 0;
 }
 
 /* pg_wal and temporary files: what a managed service hides is noted as not seen; the volume's figure then says so. */
 static int
-collect_hidden(struct postgres *server, const char *sql, const char *key, json_t *facts)
+collect_hidden(struct postgres *server, const char *sql, const char *key, json_t *facts, struct error *err)
 {
-        struct error err = {0};
         scoped_json row = NULL;
 
-        if (postgres_row(server, NULL, sql, &row, &err) == 0)
-                return json_put_whole(facts, key, json_whole(row, "bytes", 0));
-        json_t *unseen = json_object_get(facts, "unseen");
-        if (unseen == NULL && json_put(facts, "unseen", unseen = json_object()) != 0)
+        if (postgres_row(server, NULL, sql, &row, err) == 0)
+                return json_put_whole(facts, key, json_whole(row, "bytes", 0)) != 0 ? error_memory(err, key) : 0;
+        if (postgres_is_gone(server))
                 return -1;
-        return json_put_text(unseen, key, err.text);
+        json_t *unseen = json_object_get(facts, "unseen");
+        if ((unseen == NULL && json_put(facts, "unseen", unseen = json_object()) != 0) ||
+            json_put_text(unseen, key, err->text) != 0)
+                return error_memory(err, key);
+        return 0;
 }
 
 static int
-collect_tables(struct postgres *server, const char *const *databases, json_t *facts)
+collect_tables(struct postgres *server, const char *const *databases, json_t *facts, struct error *err)
 {
         json_t *all = json_array();
 
         if (json_put(facts, "tables", all) != 0)
-                return -1;
+                return error_memory(err, "tables");
         for (; *databases != NULL; databases++) {
-                struct error err = {0};
                 scoped_json rows = NULL;
                 size_t i;
                 json_t *row;
-                if (postgres_rows(server, *databases, tables_sql, NULL, TABLES_MOST, &rows, &err) != 0) {
-                        if (facts_gap(facts, "tables", "DSK-5",
-                                      &(struct resource){.kind = "database", .name = *databases}, &err) != 0)
+                if (postgres_rows(server, *databases, tables_sql, NULL, TABLES_MOST, &rows, err) != 0) {
+                        if (postgres_gap(server, facts, "tables", "DSK-5", *databases, err) != 0)
                                 return -1;
                         continue;
                 }
                 json_array_foreach(rows, i, row)
                 {
                         if (json_put_text(row, "database", *databases) != 0 || json_array_append(all, row) != 0)
-                                return -1;
+                                return error_memory(err, "tables");
                 }
         }
         return 0;
@@ -156,32 +155,34 @@ add_volume(const json_t *volume, const json_t *facts, json_t *out)
 }
 
 static int
-collect_volumes(struct session *session, struct postgres *server, json_t *facts)
+collect_volumes(struct session *session, struct postgres *server, json_t *facts, struct error *err)
 {
         const json_t *configured = target_value(session->target, "volumes");
         json_t *list = json_array(), *volume;
         size_t i;
 
         if (json_put(facts, "volumes", list) != 0)
-                return -1;
+                return error_memory(err, "volumes");
         json_array_foreach((json_t *)configured, i, volume)
         {
-                struct error err = {0};
                 const char *name = json_text(volume, "name", ""), *sql = json_text(volume, "query", NULL);
                 scoped_json out = json_object();
+                *err = (struct error){0};
                 if (json_put_text(out, "name", name) != 0 ||
                     json_put_text(out, "source", sql != NULL ? "query" : "size") != 0)
-                        return -1;
+                        return error_memory(err, "volumes");
                 if (sql == NULL && !json_has(volume, "size")) {
-                        error_set(&err, REASON_CONFIGURATION, "volume %s has neither a size nor a query", name);
+                        error_set(err, REASON_CONFIGURATION, "volume %s has neither a size nor a query", name);
                 } else if (sql == NULL ? add_volume(volume, facts, out) == 0
-                                       : query_volume(server, sql, out, &err) == 0) {
+                                       : query_volume(server, sql, out, err) == 0) {
                         if (json_array_append(list, out) != 0)
-                                return -1;
+                                return error_memory(err, "volumes");
                         continue;
                 }
-                if (facts_gap(facts, name, "DSK-5", &(struct resource){.kind = "volume", .name = name}, &err) != 0)
+                if (postgres_is_gone(server))
                         return -1;
+                if (facts_gap(facts, name, "DSK-5", &(struct resource){.kind = "volume", .name = name}, err) != 0)
+                        return error_memory(err, "volumes");
         }
         return 0;
 }
@@ -194,15 +195,15 @@ growth_collect(struct session *session, json_t *facts, struct error *err)
 
         if (databases == NULL)
                 return -1;
-        if (json_put_flag(facts, "replica", postgres_is_replica(server)) != 0 ||
-            collect_list(server, databases_sql, "databases", "DSK-5", DATABASES_MOST, facts) != 0 ||
-            collect_list(server, tablespaces_sql, "tablespaces", "DSK-5", TABLESPACES_MOST, facts) != 0 ||
-            collect_hidden(server, wal_sql, "wal_bytes", facts) != 0 ||
-            (postgres_version(server) >= 120000 && collect_hidden(server, temp_sql, "temp_bytes", facts) != 0) ||
-            (postgres_version(server) >= 120000 && collect_tables(server, databases, facts) != 0) ||
-            collect_volumes(session, server, facts) != 0)
+        if (json_put_flag(facts, "replica", postgres_is_replica(server)) != 0)
                 return error_memory(err, "facts");
-        return 0;
+        if (collect_list(server, databases_sql, "databases", "DSK-5", DATABASES_MOST, facts, err) != 0 ||
+            collect_list(server, tablespaces_sql, "tablespaces", "DSK-5", TABLESPACES_MOST, facts, err) != 0 ||
+            collect_hidden(server, wal_sql, "wal_bytes", facts, err) != 0 ||
+            (postgres_version(server) >= 120000 && collect_hidden(server, temp_sql, "temp_bytes", facts, err) != 0) ||
+            (postgres_version(server) >= 120000 && collect_tables(server, databases, facts, err) != 0))
+                return -1;
+        return collect_volumes(session, server, facts, err);
 }
 
 /* --- judging ------------------------------------------------------------------------------------------------------ */

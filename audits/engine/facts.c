@@ -58,13 +58,33 @@ facts_lacks(const json_t *facts, const char *part)
         return false;
 }
 
+/* How many gaps among [from, to) are about the same resource and miss the same control. */
+static size_t
+gaps_alike(const json_t *gaps, size_t from, size_t to, const json_t *about, const char *control)
+{
+        size_t count = 0, j;
+        json_t *missed;
+
+        for (size_t i = from; about != NULL && i < to; i++) {
+                const json_t *gap = json_array_get(gaps, i);
+                if (!json_equal(json_map(gap, "resource"), about))
+                        continue;
+                json_array_foreach((json_t *)json_list(gap, "controls"), j, missed)
+                {
+                        count += json_is_string(missed) && strcmp(json_string_value(missed), control) == 0;
+                }
+        }
+        return count;
+}
+
 void
 facts_judge_gaps(const json_t *facts, struct findings *out)
 {
+        const json_t *gaps = json_list(facts, "gaps");
         size_t i, j;
         json_t *gap, *control;
 
-        json_array_foreach((json_t *)json_list(facts, "gaps"), i, gap)
+        json_array_foreach((json_t *)gaps, i, gap)
         {
                 const json_t *about = json_map(gap, "resource");
                 struct resource resource = {.kind = json_text(about, "kind", NULL),
@@ -76,17 +96,22 @@ facts_judge_gaps(const json_t *facts, struct findings *out)
                 const char *remedy = json_text(gap, "remedy", "");
                 json_array_foreach((json_t *)json_list(gap, "controls"), j, control)
                 {
-                        if (!json_is_string(control))
+                        const char *text = json_text(gap, "text", "could not be read");
+                        /* A database that lets nobody in fails every statement asked of it: that is one finding. */
+                        if (!json_is_string(control) || gaps_alike(gaps, 0, i, about, json_string_value(control)) > 0)
                                 continue;
-                        findings_add(out, &(struct finding){
-                                                  .control = json_string_value(control),
-                                                  .resource = resource,
-                                                  .status = STATUS_ERROR,
-                                                  .reason = reason_from_name(json_text(gap, "reason", "internal")),
-                                                  .message = json_text(gap, "text", "could not be read"),
-                                                  .remedy = *remedy != '\0' ? remedy : NULL,
-                                                  .evidence = findings_text(out, "/gaps/%zu", i),
-                                          });
+                        size_t more = gaps_alike(gaps, i + 1, json_array_size(gaps), about, json_string_value(control));
+                        findings_add(out,
+                                     &(struct finding){
+                                             .control = json_string_value(control),
+                                             .resource = resource,
+                                             .status = STATUS_ERROR,
+                                             .reason = reason_from_name(json_text(gap, "reason", "internal")),
+                                             .message = more == 0 ? text
+                                                                  : findings_text(out, "%s (and %zu more)", text, more),
+                                             .remedy = *remedy != '\0' ? remedy : NULL,
+                                             .evidence = findings_text(out, "/gaps/%zu", i),
+                                     });
                 }
         }
 }

@@ -114,9 +114,11 @@ collect(struct session *session, const struct audit *audit, json_t *facts, struc
 
         if (deadline_cancelled(&session->deadline))
                 result = error_set(err, REASON_INTERRUPTED, "the run was ended before this audit's turn");
-        else if (deadline_left_ms(&session->deadline) == 0)
-                result = error_set(err, REASON_TIMEOUT, "the time for this target was over before this audit's turn");
-        else
+        else if (deadline_left_ms(&session->deadline) == 0) {
+                error_set(err, REASON_TIMEOUT, "the time for this target was over before this audit's turn");
+                result = error_remedy(err, "see which audit of this target took it; where all is well but slow, raise "
+                                           "the target's `timeout`");
+        } else
                 result = audit->collect(session, facts, err);
         if (result != 0 && deadline_cancelled(&session->deadline) && err->reason != REASON_INTERRUPTED)
                 error_set(err, REASON_INTERRUPTED, "the run was ended while this audit was reading");

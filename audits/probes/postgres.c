@@ -191,6 +191,8 @@ postgres_close(void *object)
                 PQfinish(server->open[i].connection);
                 free(server->open[i].database);
         }
+        for (size_t i = 0; i < server->closed_count; i++)
+                free(server->closed[i].database);
         for (size_t i = 0; i < server->database_count; i++)
                 free(server->databases[i]);
         free(server->databases);
@@ -215,6 +217,26 @@ ask_whether_gone(struct postgres *server, const char *database, const struct err
         server->failure = *why;
 }
 
+static const struct postgres_closed *
+closed_find(const struct postgres *server, const char *database)
+{
+        for (size_t i = 0; i < server->closed_count; i++) {
+                if (strcmp(server->closed[i].database, database) == 0)
+                        return &server->closed[i];
+        }
+        return NULL;
+}
+
+static void
+closed_remember(struct postgres *server, const char *database, const struct error *why)
+{
+        if (server->closed_count == POSTGRES_CONNECTIONS)
+                return;
+        struct postgres_closed *closed = &server->closed[server->closed_count];
+        *closed = (struct postgres_closed){.database = strdup(database), .why = *why};
+        server->closed_count += closed->database != NULL;
+}
+
 PGconn *
 postgres_connection(struct postgres *server, const char *database, struct error *err)
 {
@@ -235,11 +257,21 @@ postgres_connection(struct postgres *server, const char *database, struct error 
                 if (open->used < slot->used)
                         slot = open;
         }
+        const struct postgres_closed *closed = closed_find(server, database);
+        if (closed != NULL) {
+                *err = closed->why;
+                return NULL;
+        }
         PGconn *connection = connection_open(server, database, err);
         if (connection == NULL) {
                 error_wrap(err, "database %s", database);
-                if (err->reason == REASON_UNREACHABLE || err->reason == REASON_TIMEOUT)
+                if (err->reason == REASON_UNREACHABLE || err->reason == REASON_TIMEOUT) {
                         ask_whether_gone(server, database, err);
+                        if (!server->failed && err->reason == REASON_TIMEOUT)
+                                error_remedy(err, "the server answers, this database does not: look in pg_locks for an "
+                                                  "AccessExclusiveLock on one of its catalogues");
+                        closed_remember(server, database, err);
+                }
                 return NULL;
         }
         PQfinish(slot->connection);

@@ -16,10 +16,19 @@ struct postgres_open {
         uint64_t used;
 };
 
+/* A database that did not let us in: not tried twice in one run, since each try may cost the whole time of a connect.
+ */
+struct postgres_closed {
+        char *database;
+        struct error why;
+};
+
 struct postgres {
         struct session *session; /* borrowed */
         struct postgres_open open[POSTGRES_CONNECTIONS];
         uint64_t uses;
+        struct postgres_closed closed[POSTGRES_CONNECTIONS];
+        size_t closed_count;
         char *home;
         char **databases; /* NULL-terminated */
         size_t database_count;

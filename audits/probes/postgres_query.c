@@ -233,6 +233,10 @@ postgres_send(struct postgres *server, PGconn *connection, const char *sql, cons
                 return 0;
         if (broken || PQstatus(connection) == CONNECTION_BAD)
                 postgres_drop(server, connection);
+        if (err->reason == REASON_TIMEOUT && *err->remedy == '\0')
+                error_remedy(err,
+                             "the server does not answer, nor says that it gave up: look at its load and disk, and "
+                             "at what lies on the way (firewall, pooler, network)");
         return -1;
 }
 
