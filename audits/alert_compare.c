@@ -189,6 +189,8 @@ aggregate_compare(struct comparing *c, const struct alert_term *wanted, const st
 
         if (one_series(c, rule->top.core))
                 return;
+        if (a != NULL && b != NULL && !sums && strcmp(a->name, b->name) == 0 && !is_finer(b, a))
+                return; /* folded alike, over no more than is wanted */
         if (sums && !share) {
                 if (c->greater && (!added || is_finer(a, b)))
                         c->out->notes |= ALERT_PER_SERIES;

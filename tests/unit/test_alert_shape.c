@@ -186,10 +186,45 @@ compared(void **state)
         assert_int_equal(failed, 0);
 }
 
+/* Every published comparison is as strict as itself, and never about another one's series. */
+static void
+published(void **state)
+{
+        static const struct alert_world nowhere = {0};
+        struct corpus corpus = {0};
+        size_t understood = 0;
+        int failed = 0;
+
+        (void)state;
+        corpus_read(&corpus, NULL);
+        for (size_t i = 0; i < corpus.count; i++) {
+                struct promql *promql = NULL;
+                struct alert_condition condition;
+                struct alert_comparison found;
+                struct error err;
+                if (promql_parse(corpus.lines[i], strlen(corpus.lines[i]), &promql, &err) != 0)
+                        continue;
+                alert_compare(&nowhere, promql->root, MINUTE, promql->root, MINUTE, &found);
+                if (alert_condition_read(&nowhere, promql->root, &condition)) {
+                        understood++;
+                        if (found.standing != ALERT_ENOUGH || (found.notes & ~(unsigned)ALERT_ALWAYS) != 0) {
+                                print_error("%s: is %d notes %#x of itself\n", corpus.lines[i], found.standing,
+                                            found.notes);
+                                failed++;
+                        }
+                }
+                promql_free(promql);
+        }
+        corpus_free(&corpus);
+        print_message("%zu comparisons\n", understood);
+        assert_int_equal(failed, 0);
+        assert_true(understood > 700);
+}
+
 int
 main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(compared)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(compared), cmocka_unit_test(published)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
