@@ -20,6 +20,12 @@ static const struct setting dlq_1[] = {
          .item = SETTING_GLOB,
          .fallback = "[\"*decision*\"]",
          .words = "topics or job names that are decision requests: SEV1 when among the dead letters"},
+        {.name = "decisions_most",
+         .type = SETTING_INTEGER,
+         .fallback = "0",
+         .min = 0,
+         .max = 1e+12,
+         .words = "decision requests that may be among the dead letters"},
         {.name = "series", .type = SETTING_TEXT, .fallback = "kaireon_dlq_depth", .words = "series the alert is on"},
         {.type = SETTING_END},
 };
@@ -31,6 +37,10 @@ static const struct setting dlq_2[] = {
          .min = 0,
          .max = 1000,
          .words = "most replays of one message"},
+        {.name = "backoff",
+         .type = SETTING_TEXT,
+         .fallback = "exponential",
+         .words = "type of backoff between replays, where messages tell it"},
         {.name = "jobs",
          .type = SETTING_LIST,
          .item = SETTING_GLOB,
@@ -43,23 +53,24 @@ static const struct setting dlq_2[] = {
         {.type = SETTING_END},
 };
 
+static const struct setting dlq_3_rule[] = {
+        {.name = "match", .type = SETTING_GLOB, .required = true, .words = "errors, as a glob over their reduced text"},
+        {.name = "class", .type = SETTING_TEXT, .required = true, .words = "class they are of"},
+        {.type = SETTING_END},
+};
+
 static const struct setting dlq_3[] = {
-        {.name = "fields",
-         .type = SETTING_LIST,
-         .item = SETTING_TEXT,
-         .fallback = "[class, errorClass, error_class, classification, failureType]",
-         .words = "fields that may hold the class"},
         {.name = "classes",
          .type = SETTING_LIST,
          .item = SETTING_TEXT,
          .fallback = "[transient, permanent]",
          .words = "classes there are"},
-        {.name = "sample",
-         .type = SETTING_INTEGER,
-         .fallback = "500",
-         .min = 1,
-         .max = 100000,
-         .words = "messages looked at"},
+        {.name = "rules",
+         .type = SETTING_LIST,
+         .item = SETTING_OBJECT,
+         .fields = dlq_3_rule,
+         .fallback = "[]",
+         .words = "classes of errors that the messages themselves do not tell; the first match counts"},
         {.type = SETTING_END},
 };
 

@@ -13,6 +13,7 @@ extern const struct audit audit_certificates;
 extern const struct audit audit_clocks;
 extern const struct audit audit_cluster_certificates;
 extern const struct audit audit_connections;
+extern const struct audit audit_dead_letters;
 extern const struct audit audit_disk_growth;
 extern const struct audit audit_evidence;
 extern const struct audit audit_hpa;
@@ -49,6 +50,7 @@ const struct audit *const audits[] = {
         &audit_clocks,
         &audit_cluster_certificates,
         &audit_connections,
+        &audit_dead_letters,
         &audit_disk_growth,
         &audit_evidence,
         &audit_hpa,

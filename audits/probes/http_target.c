@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dead_letter_settings.h"
 #include "json.h"
 #include "scope.h"
 #include "secret.h"
@@ -289,6 +290,11 @@ static const struct setting settings[] = {
          .min = 1024,
          .max = 1073741824.0,
          .words = "largest answer"},
+        {.name = "dead_letters",
+         .type = SETTING_LIST,
+         .item = SETTING_OBJECT,
+         .fields = dead_letter_http_fields,
+         .words = "dead letters behind a path"},
         {.type = SETTING_END},
 };
 

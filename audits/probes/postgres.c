@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dead_letter_settings.h"
 #include "json.h"
 #include "libpq_client.h"
 #include "resolve.h"
@@ -82,6 +83,11 @@ static const struct setting settings[] = {
          .item = SETTING_OBJECT,
          .fields = volume_settings,
          .words = "the volumes that the server's data lies on"},
+        {.name = "dead_letters",
+         .type = SETTING_LIST,
+         .item = SETTING_OBJECT,
+         .fields = dead_letter_sql_fields,
+         .words = "dead letters in tables"},
         {.type = SETTING_END},
 };
 

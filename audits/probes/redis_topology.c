@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dead_letter_settings.h"
 #include "json.h"
 #include "scope.h"
 
@@ -386,6 +387,11 @@ static const struct setting settings[] = {
          .min = 1,
          .max = 10000,
          .words = "jobs looked at per queue, newest and oldest of every state"},
+        {.name = "dead_letters",
+         .type = SETTING_LIST,
+         .item = SETTING_OBJECT,
+         .fields = dead_letter_redis_fields,
+         .words = "dead letters: lists, or BullMQ queues' failed jobs; absent: those of every BullMQ queue"},
         {.type = SETTING_END},
 };
 
