@@ -64,6 +64,17 @@ growth_words(const struct judging *j, const char *resource, double waste)
                        : "";
 }
 
+/* A standby cannot tell statistics that grew old: the counters of changes are the primary's. */
+static const char *
+how_words(const struct judging *j, const struct bloat *bloat)
+{
+        return bloat->exact ? "measured"
+               : json_flag(j->facts, "replica", false)
+                       ? "estimated; how much changed since the last analyze is known to "
+                         "the primary alone"
+                       : "estimated";
+}
+
 static void
 judge_large(struct judging *j, const json_t *row, bool index, const struct bloat *bloat, size_t at)
 {
@@ -88,8 +99,7 @@ judge_large(struct judging *j, const json_t *row, bool index, const struct bloat
                         .severity = policy_severity(j->policy, "DSK-6", false),
                         .observed = findings_text(j->out, "%s%.0f %% of %s is bloat (%s): %s to win back%s",
                                                   bloat->least ? "at least " : "", percent,
-                                                  findings_size(j->out, bloat->bytes),
-                                                  bloat->exact ? "measured" : "estimated",
+                                                  findings_size(j->out, bloat->bytes), how_words(j, bloat),
                                                   findings_size(j->out, bloat->waste_bytes), growth),
                         .expected = findings_text(j->out, "at most %g %%", j->bound),
                         .message = index ? "the index is much larger than its entries: every look-up reads more pages "
@@ -278,7 +288,11 @@ judge_relations(struct judging *j)
                 findings_pass(j->out, "DSK-6", NULL,
                               findings_text(j->out, "%zu tables and indexes from %s on, %s to win back in all",
                                             j->large, size, findings_size(j->out, j->waste_bytes)),
-                              findings_text(j->out, "at most %g %% each", j->bound), "no large relation is bloated");
+                              findings_text(j->out, "at most %g %% each", j->bound),
+                              json_flag(j->facts, "replica", false)
+                                      ? "no large relation is bloated, if statistics are not old: a standby does not "
+                                        "know how much changed since"
+                                      : "no large relation is bloated");
         else if (j->large == 0 && silent == 0 && json_array_size(json_list(j->facts, "gaps")) == 0)
                 findings_skip(j->out, "DSK-6",
                               findings_text(j->out,

@@ -3,7 +3,6 @@
 
 #include "bloat_facts.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,36 +15,63 @@
 
 enum { COLUMNS_MOST = 1700, MEASURED_MOST = 40, BUDGET_MS = 30000 };
 
+/* A relation's size, or, while somebody holds or awaits ACCESS EXCLUSIVE on it, its pages as last counted: asking for
+ * the size would wait for that lock. */
+#define LOCKED                                                                                                         \
+        "locked AS MATERIALIZED (SELECT DISTINCT l.relation FROM pg_locks l JOIN pg_database d ON d.oid = l.database " \
+        "WHERE d.datname = current_database() AND l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL)"
+#define SIZE(OID, PAGES)                                                               \
+        "CASE WHEN EXISTS (SELECT 1 FROM locked WHERE relation = " OID ") THEN " PAGES \
+        " * current_setting('block_size')::bigint ELSE pg_relation_size(" OID ") END"
+
+/* What changed since analyze is counted on the primary alone. */
+#define CHANGED(OID) "CASE WHEN NOT pg_is_in_recovery() THEN pg_stat_get_mod_since_analyze(" OID ") END"
+
 /* One row per column of the 500 largest tables from 1 MiB on, in attnum's order.  OFFSET 0 keeps the planner from
  * joining the whole of pg_stats by name, which takes minutes with ten thousand tables.  pg_stats shows a row's
  * statistics to those who may read the column. */
 static const char tables_sql[] =
-        "WITH candidate AS (SELECT c.oid, n.nspname, c.relname, c.relpages, c.reltuples, c.reloptions, c.reltoastrelid "
+        "WITH " LOCKED
+        ", candidate AS (SELECT c.oid, n.nspname, c.relname, c.relpages, c.reltuples, c.reloptions, c.reltoastrelid "
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_class t ON t.oid = c.reltoastrelid "
         "WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384 "
         "AND greatest(c.relpages, t.relpages) >= 128 "
         "ORDER BY c.relpages + coalesce(t.relpages, 0) DESC, c.oid LIMIT 500) "
-        "SELECT c.oid::int8 AS oid, c.nspname AS schema, c.relname AS name, pg_relation_size(c.oid) AS bytes, "
-        "c.relpages AS stat_pages, c.reltuples::float8 AS rows, "
-        "coalesce((SELECT o.option_value::float8 FROM pg_options_to_table(c.reloptions) o "
-        "WHERE o.option_name = 'fillfactor'), 100) AS fill_factor, "
-        "pg_stat_get_mod_since_analyze(c.oid) AS changed, has_table_privilege(c.oid, 'SELECT') AS visible, "
-        "t.oid::int8 AS toast_oid, t.relpages AS toast_pages, t.reltuples::float8 AS toast_rows, "
-        "pg_relation_size(t.oid) AS toast_bytes, "
-        "a.attisdropped AS dropped, a.attlen AS length, a.attalign::text AS align, "
-        "s.avg_width::float8 AS width, s.null_frac::float8 AS null_share, s.n_distinct::float8 AS distinct "
-        "FROM candidate c LEFT JOIN pg_class t ON t.oid = c.reltoastrelid "
-        "LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
-        "LEFT JOIN LATERAL (SELECT p.avg_width, p.null_frac, p.n_distinct FROM pg_stats p WHERE p.schemaname = "
-        "c.nspname "
-        "AND p.tablename = c.relname AND p.attname = a.attname AND NOT p.inherited OFFSET 0) s ON true "
-        "ORDER BY c.relpages DESC, c.oid, a.attnum";
+        "SELECT c.oid::int8 AS oid, c.nspname AS schema, c.relname AS name, " SIZE(
+                "c.oid",
+                "c.relpages") " AS bytes, "
+                              "c.relpages AS stat_pages, c.reltuples::float8 AS rows, "
+                              "coalesce((SELECT o.option_value::float8 FROM pg_options_to_table(c.reloptions) o "
+                              "WHERE o.option_name = 'fillfactor'), 100) AS fill_factor, " CHANGED(
+                                      "c.oid") " AS changed, has_table_privilege(c.oid, 'SELECT') AS visible, "
+                                               "t.oid::int8 AS toast_oid, t.relpages AS toast_pages, "
+                                               "t.reltuples::float8 AS toast_rows, " SIZE(
+                                                       "t.oid",
+                                                       "t.relpages") " AS toast_bytes, "
+                                                                     "a.attisdropped AS dropped, a.attlen AS length, "
+                                                                     "a.attalign::text AS align, "
+                                                                     "s.avg_width::float8 AS width, "
+                                                                     "s.null_frac::float8 AS null_share, "
+                                                                     "s.n_distinct::float8 AS distinct "
+                                                                     "FROM candidate c LEFT JOIN pg_class t ON t.oid = "
+                                                                     "c.reltoastrelid "
+                                                                     "LEFT JOIN pg_attribute a ON a.attrelid = c.oid "
+                                                                     "AND a.attnum > 0 "
+                                                                     "LEFT JOIN LATERAL (SELECT p.avg_width, "
+                                                                     "p.null_frac, p.n_distinct FROM pg_stats p WHERE "
+                                                                     "p.schemaname = "
+                                                                     "c.nspname "
+                                                                     "AND p.tablename = c.relname AND p.attname = "
+                                                                     "a.attname AND NOT p.inherited OFFSET 0) s ON "
+                                                                     "true "
+                                                                     "ORDER BY c.relpages DESC, c.oid, a.attnum";
 
 /* The same for B-trees.  A column's statistics are the table's, an expression's are the index's own.  Keys may share an
  * entry when every operator class says that equal keys look equal (support function 4, since 13), the index is neither
  * unique nor covering, and nobody switched it off. */
 static const char indexes_sql[] =
-        "WITH candidate AS (SELECT c.oid, n.nspname, c.relname, c.relpages, c.reltuples, c.reloptions, i.indrelid, "
+        "WITH " LOCKED
+        ", candidate AS (SELECT c.oid, n.nspname, c.relname, c.relpages, c.reltuples, c.reloptions, i.indrelid, "
         "i.indkey, "
         "i.indnatts, i.indnkeyatts, i.indisunique, i.indclass, i.indpred IS NOT NULL AS partial, t.relname AS "
         "table_name, "
@@ -55,29 +81,46 @@ static const char indexes_sql[] =
         "WHERE c.relkind = 'i' AND c.relpersistence <> 't' AND c.relpages >= 128 AND c.oid >= 16384 AND i.indisvalid "
         "AND t.relkind IN ('r', 'm') "
         "ORDER BY c.relpages DESC, c.oid LIMIT 500) "
-        "SELECT c.oid::int8 AS oid, c.nspname AS schema, c.relname AS name, c.table_name AS \"table\", "
-        "pg_relation_size(c.oid) AS bytes, c.relpages AS stat_pages, c.reltuples::float8 AS rows, "
-        "c.table_rows::float8 AS table_rows, "
-        "coalesce((SELECT o.option_value::float8 FROM pg_options_to_table(c.reloptions) o "
-        "WHERE o.option_name = 'fillfactor'), 90) AS fill_factor, "
-        "pg_stat_get_mod_since_analyze(c.indrelid) AS changed, has_table_privilege(c.indrelid, 'SELECT') AS visible, "
-        "c.indnkeyatts AS keys, c.partial, current_setting('server_version_num')::int >= 130000 AND NOT c.indisunique "
-        "AND c.indnatts = c.indnkeyatts AND coalesce((SELECT o.option_value::bool FROM "
-        "pg_options_to_table(c.reloptions) o "
-        "WHERE o.option_name = 'deduplicate_items'), true) AND NOT EXISTS (SELECT 1 FROM unnest(c.indclass) k(oid) "
-        "JOIN pg_opclass oc ON oc.oid = k.oid WHERE NOT EXISTS (SELECT 1 FROM pg_amproc p "
-        "WHERE p.amprocfamily = oc.opcfamily AND p.amproclefttype = oc.opcintype "
-        "AND p.amprocrighttype = oc.opcintype AND p.amprocnum = 4)) AS shares, "
-        "a.attisdropped AS dropped, a.attlen AS length, a.attalign::text AS align, s.avg_width::float8 AS width, "
-        "s.null_frac::float8 AS null_share, s.n_distinct::float8 AS distinct "
-        "FROM candidate c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
-        "LEFT JOIN pg_attribute ta ON ta.attrelid = c.indrelid AND ta.attnum = c.indkey[a.attnum - 1] AND ta.attnum > "
-        "0 "
-        "LEFT JOIN LATERAL (SELECT p.avg_width, p.null_frac, p.n_distinct FROM pg_stats p "
-        "WHERE p.schemaname = CASE WHEN ta.attnum IS NULL THEN c.nspname ELSE c.table_schema END "
-        "AND p.tablename = CASE WHEN ta.attnum IS NULL THEN c.relname ELSE c.table_name END "
-        "AND p.attname = coalesce(ta.attname, a.attname) AND NOT p.inherited OFFSET 0) s ON true "
-        "ORDER BY c.relpages DESC, c.oid, a.attnum";
+        "SELECT c.oid::int8 AS oid, c.nspname AS schema, c.relname AS name, c.table_name AS \"table\", " SIZE(
+                "c.oid",
+                "c.relpages") " AS bytes, c.relpages AS stat_pages, c.reltuples::float8 AS rows, "
+                              "c.table_rows::float8 AS table_rows, "
+                              "coalesce((SELECT o.option_value::float8 FROM pg_options_to_table(c.reloptions) o "
+                              "WHERE o.option_name = 'fillfactor'), 90) AS fill_factor, " CHANGED(
+                                      "c.indrelid") " AS changed, has_table_privilege(c.indrelid, 'SELECT') AS "
+                                                    "visible, "
+                                                    "c.indnkeyatts AS keys, c.partial, "
+                                                    "current_setting('server_version_num')::int >= 130000 AND NOT "
+                                                    "c.indisunique "
+                                                    "AND c.indnatts = c.indnkeyatts AND coalesce((SELECT "
+                                                    "o.option_value::bool FROM "
+                                                    "pg_options_to_table(c.reloptions) o "
+                                                    "WHERE o.option_name = 'deduplicate_items'), true) AND NOT EXISTS "
+                                                    "(SELECT 1 FROM unnest(c.indclass) k(oid) "
+                                                    "JOIN pg_opclass oc ON oc.oid = k.oid WHERE NOT EXISTS (SELECT 1 "
+                                                    "FROM pg_amproc p "
+                                                    "WHERE p.amprocfamily = oc.opcfamily AND p.amproclefttype = "
+                                                    "oc.opcintype "
+                                                    "AND p.amprocrighttype = oc.opcintype AND p.amprocnum = 4)) AS "
+                                                    "shares, "
+                                                    "a.attisdropped AS dropped, a.attlen AS length, a.attalign::text "
+                                                    "AS align, s.avg_width::float8 AS width, "
+                                                    "s.null_frac::float8 AS null_share, s.n_distinct::float8 AS "
+                                                    "distinct "
+                                                    "FROM candidate c JOIN pg_attribute a ON a.attrelid = c.oid AND "
+                                                    "a.attnum > 0 "
+                                                    "LEFT JOIN pg_attribute ta ON ta.attrelid = c.indrelid AND "
+                                                    "ta.attnum = c.indkey[a.attnum - 1] AND ta.attnum > "
+                                                    "0 "
+                                                    "LEFT JOIN LATERAL (SELECT p.avg_width, p.null_frac, p.n_distinct "
+                                                    "FROM pg_stats p "
+                                                    "WHERE p.schemaname = CASE WHEN ta.attnum IS NULL THEN c.nspname "
+                                                    "ELSE c.table_schema END "
+                                                    "AND p.tablename = CASE WHEN ta.attnum IS NULL THEN c.relname ELSE "
+                                                    "c.table_name END "
+                                                    "AND p.attname = coalesce(ta.attname, a.attname) AND NOT "
+                                                    "p.inherited OFFSET 0) s ON true "
+                                                    "ORDER BY c.relpages DESC, c.oid, a.attnum";
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
@@ -368,6 +411,7 @@ bloat_facts(struct session *session, json_t *facts, struct error *err)
         }
         if (json_put(facts, "databases", names) != 0 || json_put(facts, "tables", json_array()) != 0 ||
             json_put(facts, "indexes", json_array()) != 0 ||
+            json_put_flag(facts, "replica", postgres_is_replica(server)) != 0 ||
             json_put_whole(facts, "block_size", json_whole(row, "block_size", 8192)) != 0)
                 return error_memory(err, "facts");
         for (; *databases != NULL; databases++) {
@@ -378,92 +422,4 @@ bloat_facts(struct session *session, json_t *facts, struct error *err)
                         return -1;
         }
         return measure_worst(session, server, facts) != 0 ? error_memory(err, "facts") : 0;
-}
-
-/* --- amounts ------------------------------------------------------------------------------------------------------ */
-
-const char *
-bloat_withheld_name(enum bloat_withheld withheld)
-{
-        static const char *const names[] = {"", "never-analyzed", "invisible", "missing", "stale", "deduplicated"};
-
-        return withheld < BLOAT_REASONS ? names[withheld] : "";
-}
-
-/* Nothing is said from figures that do not fit the relation as it is now. */
-static enum bloat_withheld
-withheld_for(const json_t *row, bool toast, double block_size, double stale_percent)
-{
-        double rows = json_real_or(row, "rows", -1);
-        double pages = json_real_or(row, "bytes", 0) / block_size, then = json_real_or(row, "stat_pages", 0);
-
-        if (!(rows >= 0))
-                return BLOAT_NEVER_ANALYZED;
-        if (json_whole(row, "missing", 0) > 0)
-                return json_flag(row, "visible", true) ? BLOAT_MISSING : BLOAT_INVISIBLE;
-        if (!toast && json_real_or(row, "changed", 0) > fmax(rows, 1) * stale_percent / 100)
-                return BLOAT_STALE;
-        if (fabs(pages - then) > then * stale_percent / 100)
-                return BLOAT_STALE;
-        return strcmp(json_text(row, "keys", ""), "unseen") == 0 ? BLOAT_UNSEEN : BLOAT_TOLD;
-}
-
-static struct bloat
-measured_bloat(const json_t *row, const json_t *exact, bool index, double block_size)
-{
-        double fill = json_real_or(row, "fill_factor", index ? 90 : 100), bytes = json_real_or(exact, "bytes", 0);
-        struct bloat bloat = {.exact = true, .bytes = bytes};
-
-        if (index) {
-                double leaves = json_real_or(exact, "leaves", 0), inner = json_real_or(exact, "inner_pages", 0);
-                double full = leaves * json_real_or(exact, "density", 0) / fill;
-                double needed = 1 + full + (leaves > 0 ? inner * fmin(full / leaves, 1) : 0);
-                bloat.waste_bytes = bytes - needed * block_size;
-        } else {
-                /* What the fill factor keeps free on purpose is no waste. */
-                double waste = json_real_or(exact, "free", 0) + json_real_or(exact, "dead", 0);
-                bloat.waste_bytes = waste - (bytes - waste) * (100 - fill) / fill;
-        }
-        return bloat;
-}
-
-struct bloat
-bloat_of(const json_t *row, bool index, double block_size, double stale_percent)
-{
-        const json_t *exact = json_map(row, "exact");
-        bool toast = strcmp(json_text(row, "kind", ""), "toast") == 0;
-        double rows = json_real_or(row, "rows", -1), fill = json_real_or(row, "fill_factor", index ? 90 : 100);
-        struct bloat bloat = {.bytes = json_real_or(row, "bytes", 0), .least = toast};
-        double pages = 0;
-
-        block_size = block_size >= 1024 && block_size <= 65536 ? block_size : 8192;
-        fill = fill >= 10 && fill <= 100 ? fill : 100;
-        if (exact != NULL && json_real_or(exact, "bytes", 0) > 0) {
-                bloat = measured_bloat(row, exact, index, block_size);
-        } else {
-                bloat.withheld = withheld_for(row, toast, block_size, stale_percent);
-                if (bloat.withheld != BLOAT_TOLD)
-                        return bloat;
-                if (toast) {
-                        pages = bloat_toast_pages(rows);
-                } else if (index) {
-                        pages = bloat_btree_pages(
-                                &(struct bloat_btree){.entry = {.bytes = fmax(json_real_or(row, "entry_bytes", 16), 8),
-                                                                .even = json_flag(row, "entry_even", false)},
-                                                      .rows = rows,
-                                                      .null_rows = json_real_or(row, "null_rows", 0),
-                                                      .distinct = json_real_or(row, "distinct", 1),
-                                                      .deduplicated = strcmp(json_text(row, "keys", ""), "shared") == 0,
-                                                      .fill_factor = fill,
-                                                      .block_size = block_size});
-                } else {
-                        pages = bloat_heap_pages(
-                                (struct bloat_row){.bytes = fmax(json_real_or(row, "row_bytes", 24), 24),
-                                                   .even = json_flag(row, "row_even", false)},
-                                rows, fill, block_size);
-                }
-                bloat.waste_bytes = bloat.bytes - pages * block_size;
-        }
-        bloat.waste_bytes = round(fmin(fmax(bloat.waste_bytes, 0), bloat.bytes));
-        return bloat;
 }

@@ -35,14 +35,25 @@ static const char temp_sql[] = "SELECT coalesce(sum(t.size), 0)::bigint AS bytes
 
 /* Candidates by relpages, which cost nothing to read (0 says that no vacuum has counted yet: those are looked at); only
  * the largest are measured with indexes and TOAST.  Partitions count for their root: one that is past its month grows
- * no more, the whole does.  (pg_partition_root: since 12.) */
+ * no more, the whole does.  (pg_partition_root: since 12.)  Asking for a size waits for who holds or awaits ACCESS
+ * EXCLUSIVE on the table or an index of it: of those the pages as last counted are taken. */
 static const char tables_sql[] =
-        "WITH pages AS (SELECT CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid ELSE c.oid END AS root, "
-        "c.oid, CASE WHEN c.relpages > 0 THEN c.relpages ELSE pg_relation_size(c.oid) / 8192 END "
+        "WITH held AS MATERIALIZED (SELECT DISTINCT l.relation FROM pg_locks l JOIN pg_database d ON d.oid = "
+        "l.database "
+        "WHERE d.datname = current_database() AND l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL), "
+        "locked AS MATERIALIZED (SELECT relation FROM held UNION SELECT i.indrelid FROM held h JOIN pg_index i "
+        "ON i.indexrelid = h.relation), "
+        "pages AS (SELECT CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid ELSE c.oid END AS root, "
+        "c.oid, k.relation IS NOT NULL AS locked, "
+        "CASE WHEN c.relpages > 0 OR k.relation IS NOT NULL THEN c.relpages ELSE pg_relation_size(c.oid) / 8192 END "
         "+ coalesce((SELECT t.relpages FROM pg_class t WHERE t.oid = c.reltoastrelid), 0) AS pages "
-        "FROM pg_class c WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384), "
+        "FROM pg_class c LEFT JOIN locked k ON k.relation = c.oid "
+        "WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384), "
         "largest AS (SELECT root FROM pages GROUP BY root ORDER BY sum(pages) DESC, root LIMIT 50) "
-        "SELECT n.nspname AS schema, c.relname AS name, sum(pg_total_relation_size(p.oid))::bigint AS bytes, "
+        "SELECT n.nspname AS schema, c.relname AS name, sum(CASE WHEN NOT p.locked THEN pg_total_relation_size(p.oid) "
+        "ELSE current_setting('block_size')::bigint * (p.pages + coalesce((SELECT sum(x.relpages::bigint) FROM "
+        "pg_index "
+        "i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = p.oid), 0)) END)::bigint AS bytes, "
         "count(*) AS parts FROM largest l JOIN pages p USING (root) JOIN pg_class c ON c.oid = l.root "
         "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') "
         "GROUP BY n.nspname, c.relname ORDER BY 3 DESC, 1, 2 LIMIT 50";

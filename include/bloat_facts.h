@@ -1,6 +1,6 @@
 /* The facts of the bloat audit, and what they amount to.
  *
- *   {"block_size", "databases": ["app", ...], "measured", "unmeasured": how many,
+ *   {"block_size", "replica", "databases": ["app", ...], "measured", "unmeasured": how many,
  *    "tables": [{database, schema, name, kind: "table" | "toast", bytes, stat_pages, rows, fill_factor, changed,
  * visible, missing, row_bytes, row_even, exact: {free, dead, scanned}}], "indexes": [{database, schema, name, table,
  * bytes, stat_pages, rows, fill_factor, changed, visible, missing, entry_bytes, entry_even, null_rows, distinct, keys:
