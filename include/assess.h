@@ -18,11 +18,13 @@
 struct findings *assess_facts(const struct audit *audit, const json_t *facts, const struct policy *policy,
                               const struct history *history);
 
-/* Collecting failed: an error per control with the reason, the text and the remedy of `why`. */
-struct findings *assess_failure(const struct audit *audit, const struct policy *policy, const struct error *why);
+/* Collecting of `target` (NULL: a cross-layer audit's) failed: an error per control with the reason, the text and the
+ * remedy of `why`. */
+struct findings *assess_failure(const struct audit *audit, const struct target *target, const struct policy *policy,
+                                const struct error *why);
 
 /* Nothing to look at: a skip per control. */
-struct findings *assess_skip(const struct audit *audit, const char *why);
+struct findings *assess_skip(const struct audit *audit, const struct target *target, const char *why);
 
 /* False when every control of the audit is switched off: then it need not collect either. */
 bool assess_wanted(const struct audit *audit, const struct policy *policy);

@@ -61,6 +61,9 @@ struct audit {
                       struct findings *out);
         /* Rights this audit needs on this target; NULL: a connection is all.  -1 when they cannot be told. */
         int (*check)(struct session *session, struct rights *rights, struct error *err);
+        /* For an audit whose controls the configuration names (`controls` is empty then): the id of a target's n-th,
+         * NULL past the last.  Borrowed. */
+        const char *(*control_of)(const struct target *target, size_t index);
         /* False when this audit has nothing to say about the target as configured (the engine then skips its
          * controls for the target with `why`, at most 200 bytes); NULL: always applies. */
         bool (*applies)(const struct target *target, char *why, size_t size);

@@ -54,6 +54,10 @@ const struct policy *config_policy(const struct config *config, const struct tar
 /* The owner that the rules name for a resource of a target; NULL when no rule matches. */
 const char *config_owner(const struct config *config, const char *target, const struct resource *resource);
 
+/* The rule of a control of the user's own (see custom.h), of whichever target of kind custom; NULL when there is none.
+ */
+const json_t *config_rule(const struct config *config, const char *control);
+
 /* What a run keeps about how it was configured: {policy, policies {target: ...}, targets [{name, kind, owner}],
  * organisation, timezone}; no secret, no place of one.  New. */
 json_t *config_record(const struct config *config);

@@ -1,8 +1,8 @@
 /* One value from a configured source: SQL, a Redis key, an HTTP document, a workload's environment, a ConfigMap, a
- * Secret, any Kubernetes object, or a file.
+ * Secret, any Kubernetes object, a Prometheus query, or a file.
  *
  * The source is a checked object of `value_source_settings`: one of sql, redis, get, env, config_map, secret, object,
- * and file says what is read, `target` says of which target; then `pointer` picks a part of a document and
+ * query and file says what is read, `target` says of which target; then `pointer` picks a part of a document and
  * `capture` a part of a text.  Shared by kind `settings`, by custom controls and by evidence.
  *
  * A value knows whether it is a secret: whoever reads one that is keeps what it was compared with and never the value.

@@ -12,10 +12,12 @@
 #include "store.h"
 #include "yaml_text.h"
 
+struct config;
 struct waivers;
 
-/* Reads the file; NULL, and problems, when anything in it is wrong.  A NULL path is an empty set. */
-struct waivers *waivers_open(const char *path, struct problems *problems);
+/* Reads the file; NULL, and problems, when anything in it is wrong.  A NULL path is an empty set.  `config` tells which
+ * controls of the user's own there are; NULL: none. */
+struct waivers *waivers_open(const char *path, const struct config *config, struct problems *problems);
 void waivers_close(struct waivers *waivers);
 
 /* Applies to one fresh finding (status, waiver, note) and counts what each waiver matches.  Safe from several threads.

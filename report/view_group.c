@@ -35,12 +35,27 @@ by_control(const void *left, const void *right)
         return a < b ? -1 : a > b; /* reading order within a control */
 }
 
+/* The duty of a control of the user's own, as its rule named it: it stands in the inventory. */
+static const char *
+own_title(const struct view *view, const char *control)
+{
+        for (size_t i = 0; i < view->inventory_count; i++) {
+                const struct view_inventory *inventory = &view->inventory[i];
+                for (size_t r = 0; strcmp(inventory->kind, "custom") == 0 && r < inventory->count; r++) {
+                        if (strcmp(json_text(inventory->rows[r].row, "id", ""), control) == 0)
+                                return json_text(inventory->rows[r].row, "title", control);
+                }
+        }
+        return control;
+}
+
 static struct view_control
-control_of(const struct view_finding **rows, size_t count)
+control_of(const struct view *view, const struct view_finding **rows, size_t count)
 {
         const struct view_finding *first = rows[0];
         struct view_control control = {.id = first->control,
-                                       .title = first->row != NULL ? first->row->title : first->control,
+                                       .title = first->row != NULL ? first->row->title
+                                                                   : own_title(view, first->control),
                                        .playbook = first->playbook,
                                        .row = first->row,
                                        .worst = STATUS_PASS,
@@ -97,7 +112,7 @@ group_controls(struct view *view)
         for (size_t from = 0, to; from < view->count; from = to) {
                 for (to = from; to < view->count && rows[to]->control == rows[from]->control;)
                         to++;
-                list[view->control_count++] = control_of(rows + from, to - from);
+                list[view->control_count++] = control_of(view, rows + from, to - from);
         }
         view->controls = list;
 }

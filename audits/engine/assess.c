@@ -10,9 +10,20 @@
 
 static const char switched_off[] = "switched off: the policy sets enabled: false for this control";
 
+/* The n-th control that the audit answers for, of this target: the audit's own, or the configuration's. */
+static const char *
+control_at(const struct audit *audit, const struct target *target, size_t index)
+{
+        if (audit->control_of != NULL)
+                return target != NULL ? audit->control_of(target, index) : NULL;
+        return index < CONTROLS ? audit->controls[index] : NULL;
+}
+
 bool
 assess_wanted(const struct audit *audit, const struct policy *policy)
 {
+        if (audit->control_of != NULL)
+                return true;
         for (size_t i = 0; i < CONTROLS && audit->controls[i] != NULL; i++) {
                 if (policy_enabled(policy, audit->controls[i]))
                         return true;
@@ -69,15 +80,17 @@ assess_facts(const struct audit *audit, const json_t *facts, const struct policy
 }
 
 struct findings *
-assess_failure(const struct audit *audit, const struct policy *policy, const struct error *why)
+assess_failure(const struct audit *audit, const struct target *target, const struct policy *policy,
+               const struct error *why)
 {
         struct findings *findings = findings_new();
+        const char *control;
 
-        for (size_t i = 0; findings != NULL && i < CONTROLS && audit->controls[i] != NULL; i++) {
-                if (!policy_enabled(policy, audit->controls[i]))
-                        findings_skip(findings, audit->controls[i], switched_off, NULL);
+        for (size_t i = 0; findings != NULL && (control = control_at(audit, target, i)) != NULL; i++) {
+                if (!policy_enabled(policy, control))
+                        findings_skip(findings, control, switched_off, NULL);
                 else
-                        findings_error(findings, audit->controls[i], NULL,
+                        findings_error(findings, control, NULL,
                                        why->reason != REASON_NONE ? why->reason : REASON_INTERNAL,
                                        *why->text != '\0' ? why->text : "could not be read, for no stated reason",
                                        *why->remedy != '\0' ? why->remedy : NULL);
@@ -86,11 +99,12 @@ assess_failure(const struct audit *audit, const struct policy *policy, const str
 }
 
 struct findings *
-assess_skip(const struct audit *audit, const char *why)
+assess_skip(const struct audit *audit, const struct target *target, const char *why)
 {
         struct findings *findings = findings_new();
+        const char *control;
 
-        for (size_t i = 0; findings != NULL && i < CONTROLS && audit->controls[i] != NULL; i++)
-                findings_skip(findings, audit->controls[i], why, NULL);
+        for (size_t i = 0; findings != NULL && (control = control_at(audit, target, i)) != NULL; i++)
+                findings_skip(findings, control, why, NULL);
         return findings;
 }

@@ -7,6 +7,7 @@
 #include "audit.h"
 #include "catalogue.h"
 #include "command.h"
+#include "custom.h"
 #include "json.h"
 #include "log.h"
 #include "moment.h"
@@ -104,6 +105,26 @@ control_explain(const struct control *control, const struct config *config, cons
         return EXIT_ASSESSED;
 }
 
+/* A control of the user's own: what its rule says. */
+static int
+rule_explain(const json_t *rule)
+{
+        const json_t *from = json_map(rule, "from");
+        char expected[600];
+        scoped_string source = json_dumps(from, JSON_SORT_KEYS);
+
+        custom_expected(json_map(rule, "expect"), expected, sizeof expected);
+        printf("# %s %s\n\n", json_text(rule, "id", ""), json_text(rule, "title", ""));
+        if (json_text(rule, "text", NULL) != NULL)
+                printf("## Why it matters\n\n%s\n\n", json_text(rule, "text", ""));
+        if (json_text(rule, "remedy", NULL) != NULL)
+                printf("## Mend\n\n%s\n\n", json_text(rule, "remedy", ""));
+        printf("## How rounds judges\n\nThe value of %s is expected to be %s.  Without a value: %s.\n\n",
+               source != NULL ? source : "?", expected, json_text(rule, "if_absent", "error"));
+        printf("## Severity\n\n    %s, a control of your own\n", json_text(rule, "severity", ""));
+        return EXIT_ASSESSED;
+}
+
 static const struct control *
 control_closest(const char *word)
 {
@@ -135,8 +156,11 @@ explain_run(const struct invocation *invocation)
                 const struct control *control = control_closest(invocation->arguments[i]);
                 if (i > 0)
                         putchar('\n');
+                const json_t *rule = config != NULL ? config_rule(config, invocation->arguments[i]) : NULL;
                 if (control != NULL)
                         control_explain(control, config, policy);
+                else if (rule != NULL)
+                        rule_explain(rule);
                 else
                         status = invocation_usage(invocation, "there is no control \"%s\" (rounds list controls)",
                                                   invocation->arguments[i]);

@@ -43,12 +43,31 @@ audits_of(const char *control, char *text, size_t size)
         join(text, size, names);
 }
 
+/* Controls of the user's own come after the catalogue's, as in reports. */
+static void
+own_controls_push(const struct config *config, json_t *rows)
+{
+        size_t r;
+        json_t *rule;
+
+        for (size_t i = 0; i < config->target_count; i++) {
+                if (strcmp(config->targets[i]->kind->name, "custom") != 0)
+                        continue;
+                json_array_foreach((json_t *)target_value(config->targets[i], "controls"), r, rule)
+                        json_push(rows, json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", json_text(rule, "id", ""),
+                                                  "severity", json_text(rule, "severity", ""), "job", "", "audits",
+                                                  "custom", "title", json_text(rule, "title", "")));
+        }
+}
+
 static int
 list_controls(const struct invocation *invocation, json_t *rows)
 {
         char names[300], job[4];
+        struct config *config = invocation->config_found ? invocation_config(invocation) : NULL;
 
-        (void)invocation;
+        if (invocation->config_found && config == NULL)
+                return EXIT_USAGE;
         for (size_t i = 0; playbooks[i] != NULL; i++) {
                 for (const struct control *c = playbooks[i]->controls; c->id != NULL; c++) {
                         audits_of(c->id, names, sizeof names);
@@ -59,6 +78,9 @@ list_controls(const struct invocation *invocation, json_t *rows)
                                                   c->title));
                 }
         }
+        if (config != NULL)
+                own_controls_push(config, rows);
+        config_close(config);
         return EXIT_ASSESSED;
 }
 
@@ -114,6 +136,7 @@ list_settings(const struct invocation *invocation, json_t *rows)
 
         (void)invocation;
         settings_push(rows, "top level", config_settings(), "");
+        settings_push(rows, "custom", target_kind_find("custom")->settings->fields, "custom[].");
         settings_push(rows, "jobs", config_job_settings(), "");
         settings_push(rows, "every target", config_target_settings(), "");
         for (size_t i = 0; target_kinds[i] != NULL; i++) {
@@ -197,7 +220,7 @@ list_waivers(const struct invocation *invocation, json_t *rows)
 
         if (config == NULL)
                 return EXIT_USAGE;
-        struct waivers *waivers = waivers_open(config->waivers, &problems);
+        struct waivers *waivers = waivers_open(config->waivers, config, &problems);
         for (size_t i = 0; i < problems.count; i++)
                 fprintf(stderr, "%s:%zu:%zu: %s\n", problems.file, problems.rows[i].line, problems.rows[i].column,
                         problems.rows[i].text);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "custom.h"
 #include "json.h"
 #include "policy_check.h"
 #include "scope.h"
@@ -145,8 +146,35 @@ target_read(struct loader *loader, yaml_node_t *node, size_t index)
         }
 }
 
+/* `custom` at the top level: one target of that name and kind, whose rules it holds. */
 static void
-targets_read(struct loader *loader, yaml_node_t *node)
+custom_read(struct loader *loader, yaml_node_t *node, size_t index)
+{
+        struct config_memory *memory = loader->memory;
+        const struct target_kind *kind = target_kind_find("custom");
+        json_t *checked = settings_defaults(config_target_settings());
+        size_t before = loader->check.problems->count;
+
+        json_put_text(checked, "name", "custom");
+        json_put_text(checked, "kind", "custom");
+        json_t *rules = settings_check_value(&loader->check, node, &kind->settings[0], "custom");
+        json_put(checked, kind->settings[0].name, rules != NULL ? rules : json_array());
+        json_array_append_new(json_object_get(memory->tree, "targets"), checked);
+        for (size_t i = 0; i < index; i++) {
+                if (memory->rows[i].name != NULL && strcmp(memory->rows[i].name, "custom") == 0)
+                        wrong(loader, node,
+                              "custom: there is a target of that name: write its rules under its `controls`");
+        }
+        memory->rows[index] = (struct target){.name = json_text(checked, "name", ""),
+                                              .kind = kind,
+                                              .owner = json_text(checked, "owner", ""),
+                                              .settings = checked};
+        memory->targets[index] = &memory->rows[index];
+        memory->flawed[index] = loader->check.problems->count > before;
+}
+
+static void
+targets_read(struct loader *loader, yaml_node_t *node, yaml_node_t *custom)
 {
         struct config_memory *memory = loader->memory;
         size_t count = 0;
@@ -156,11 +184,11 @@ targets_read(struct loader *loader, yaml_node_t *node)
                 count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
         else if (node != NULL)
                 wrong(loader, node, "targets must be a list");
-        memory->rows = calloc(count + 1, sizeof *memory->rows);
-        memory->flawed = calloc(count + 1, sizeof *memory->flawed);
-        memory->targets = calloc(count + 1, sizeof *memory->targets);
-        memory->policies = calloc(count + 1, sizeof *memory->policies);
-        memory->views = calloc(count + 1, sizeof *memory->views);
+        memory->rows = calloc(count + 2, sizeof *memory->rows);
+        memory->flawed = calloc(count + 2, sizeof *memory->flawed);
+        memory->targets = calloc(count + 2, sizeof *memory->targets);
+        memory->policies = calloc(count + 2, sizeof *memory->policies);
+        memory->views = calloc(count + 2, sizeof *memory->views);
         if (memory->rows == NULL || memory->flawed == NULL || memory->targets == NULL || memory->policies == NULL ||
             memory->views == NULL) {
                 problems_add(loader->check.problems, 1, 1, "out of memory");
@@ -171,14 +199,17 @@ targets_read(struct loader *loader, yaml_node_t *node)
                 target_read(loader, yaml_item(loader->check.text, node->data.sequence.items.start[i]), i);
                 memory->flawed[i] = loader->check.problems->count > before;
         }
-        loader->config->target_count = count;
+        if (custom != NULL)
+                custom_read(loader, custom, count);
+        loader->config->target_count = count + (custom != NULL);
 }
 
 /* --- mistakes that tables cannot tell ----------------------------------------------------------------------------- */
 
 struct reviewer {
         struct loader *loader;
-        yaml_node_t *node; /* the target's */
+        yaml_node_t *node;  /* the target's */
+        yaml_node_t *items; /* of the target `custom`: its rules themselves */
         const char *name;
 };
 
@@ -187,6 +218,8 @@ mistake_tell(void *context, const char *list, size_t index, const char *text)
 {
         const struct reviewer *reviewer = context;
         yaml_node_t *items = list != NULL ? settings_find(&reviewer->loader->check, reviewer->node, list) : NULL;
+
+        items = reviewer->items != NULL ? reviewer->items : items;
         const yaml_node_t *node = reviewer->node;
 
         if (items != NULL && items->type == YAML_SEQUENCE_NODE &&
@@ -200,14 +233,18 @@ mistake_tell(void *context, const char *list, size_t index, const char *text)
 
 /* A target whose table has refused something is not reviewed: what was refused is not there. */
 static void
-targets_review(struct loader *loader, yaml_node_t *node)
+targets_review(struct loader *loader, yaml_node_t *node, yaml_node_t *custom)
 {
         const struct config_memory *memory = loader->memory;
 
         for (size_t i = 0; i < loader->config->target_count; i++) {
                 const struct target *target = &memory->rows[i];
-                struct reviewer reviewer = {loader, yaml_item(loader->check.text, node->data.sequence.items.start[i]),
-                                            target->name};
+                bool listed = custom == NULL || i + 1 < loader->config->target_count;
+                struct reviewer reviewer = {
+                        .loader = loader,
+                        .node = listed ? yaml_item(loader->check.text, node->data.sequence.items.start[i]) : custom,
+                        .items = listed ? NULL : custom,
+                        .name = target->name};
                 if (!memory->flawed[i] && target->kind != NULL && target->kind->review != NULL)
                         target->kind->review(target, memory->targets, mistake_tell, &reviewer);
         }
@@ -311,7 +348,7 @@ jobs_read(struct loader *loader, yaml_node_t *node)
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
 /* What other files of the engine check: sources that several controls share. */
-static const char *const further[] = {"targets", "policy", "jobs", NULL};
+static const char *const further[] = {"targets", "custom", "policy", "jobs", NULL};
 
 static void
 policies_make(struct loader *loader, yaml_node_t *node)
@@ -394,8 +431,9 @@ config_read(struct loader *loader)
                 return;
         config_fill(config, memory);
         yaml_node_t *targets = settings_find(&loader->check, root, "targets");
-        targets_read(loader, targets);
-        targets_review(loader, targets);
+        yaml_node_t *custom = settings_find(&loader->check, root, "custom");
+        targets_read(loader, targets, custom);
+        targets_review(loader, targets, custom);
         policies_make(loader, settings_find(&loader->check, root, "policy"));
         jobs_read(loader, settings_find(&loader->check, root, "jobs"));
         places_check(loader, root);
@@ -505,6 +543,18 @@ config_owner(const struct config *config, const char *target, const struct resou
                         return json_text(rule, "owner", NULL);
         }
         return NULL;
+}
+
+const json_t *
+config_rule(const struct config *config, const char *control)
+{
+        const json_t *rule = NULL;
+
+        for (size_t i = 0; rule == NULL && i < config->target_count; i++) {
+                if (strcmp(config->targets[i]->kind->name, "custom") == 0)
+                        rule = custom_find(target_value(config->targets[i], "controls"), control);
+        }
+        return rule;
 }
 
 json_t *

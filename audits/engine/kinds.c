@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+extern const struct target_kind kind_custom;
 extern const struct target_kind kind_evidence;
 extern const struct target_kind kind_http;
 extern const struct target_kind kind_kubernetes;
@@ -21,6 +22,7 @@ extern const struct target_kind kind_tls;
 /* One line each, so that two added side by side do not meet. */
 // clang-format off
 const struct target_kind *const target_kinds[] = {
+        &kind_custom,
         &kind_evidence,
         &kind_http,
         &kind_kubernetes,

@@ -140,17 +140,18 @@ audit_target(struct runner *runner, struct session *session, const struct plan_a
         struct error why = {0};
 
         if (*planned->why != '\0') {
-                done->findings = assess_skip(audit, planned->why);
+                done->findings = assess_skip(audit, session->target, planned->why);
                 return done->findings != NULL ? 0 : error_memory(err, "findings");
         }
         if (!assess_wanted(audit, policy)) {
-                done->findings = assess_failure(audit, policy, &why); /* every control is off: skips alone */
+                done->findings = assess_failure(audit, session->target, policy,
+                                                &why); /* every control is off: skips alone */
                 return done->findings != NULL ? 0 : error_memory(err, "findings");
         }
         scoped_json facts = json_object();
         if (collect(session, audit, facts, &why) != 0) {
                 name_target(session->target, &why);
-                done->findings = assess_failure(audit, policy, &why);
+                done->findings = assess_failure(audit, session->target, policy, &why);
                 return done->findings != NULL ? 0 : error_memory(err, "findings");
         }
         struct history *history;
@@ -288,7 +289,8 @@ target_lost(void *context, size_t index)
                           (long long)(runner->grace_ms / 1000));
         int result = target_work_new(planned, &work, &err);
         for (size_t i = 0; result == 0 && i < planned->count; i++) {
-                struct outcome done = {.findings = assess_failure(planned->audits[i].audit, policy, &why)};
+                struct outcome done = {
+                        .findings = assess_failure(planned->audits[i].audit, planned->target, policy, &why)};
                 if (done.findings == NULL)
                         result = error_memory(&err, "findings");
                 else
@@ -354,7 +356,7 @@ join_run(struct runner *runner, const struct audit *audit, struct error *err)
         if (deadline_left_ms(&runner->deadline) == 0) {
                 error_set(&why, deadline_cancelled(&runner->deadline) ? REASON_INTERRUPTED : REASON_TIMEOUT,
                           "the run was over before this comparison's turn");
-                return put_untargeted(runner, audit, assess_failure(audit, policy, &why), NULL, 0, err);
+                return put_untargeted(runner, audit, assess_failure(audit, NULL, policy, &why), NULL, 0, err);
         }
         if (joined_facts(order->store, audit, order->targets, order->now_ms, &facts, err) != 0 ||
             runner_history(order->store, audit, "", order->now_ms, &history, err) != 0)
@@ -383,7 +385,7 @@ run_all(struct runner *runner, struct run_outcome *outcome, struct error *err)
 
         for (size_t i = 0; i < order->plan->unserved_count; i++) {
                 const struct plan_audit *unserved = &order->plan->unserved[i];
-                if (put_untargeted(runner, unserved->audit, assess_skip(unserved->audit, unserved->why), NULL, 0,
+                if (put_untargeted(runner, unserved->audit, assess_skip(unserved->audit, NULL, unserved->why), NULL, 0,
                                    err) != 0)
                         return -1;
         }

@@ -11,7 +11,7 @@ scene_open(const struct invocation *invocation, struct scene *scene)
         if (scene->config == NULL)
                 return EXIT_USAGE;
         struct problems problems = {.file = scene->config->waivers};
-        scene->waivers = waivers_open(scene->config->waivers, &problems);
+        scene->waivers = waivers_open(scene->config->waivers, scene->config, &problems);
         for (size_t i = 0; i < problems.count; i++)
                 fprintf(stderr, "%s:%zu:%zu: %s\n", problems.file, problems.rows[i].line, problems.rows[i].column,
                         problems.rows[i].text != NULL ? problems.rows[i].text : "out of memory");

@@ -301,14 +301,43 @@ propose_certificates(const char *root, struct buffer *out)
         return count > 0;
 }
 
+/* --- controls of one's own ---------------------------------------------------------------------------------------- */
+
+/* One example per kind of source, switched off: names of targets are those that the file proposes, or would. */
+static const char own_controls[] =
+        "\n# Controls of your own: one value each, and what is expected of it (rounds list settings: custom).\n"
+        "#custom:\n"
+        "#  - id: MY-1   # SQL: one SELECT, tables with their schema\n"
+        "#    title: orders do not pile up\n"
+        "#    from: {target: database, sql: \"SELECT count(*) FROM public.orders WHERE state = 'waiting'\"}\n"
+        "#    expect: {at_most: 100}\n"
+        "#    severity: SEV2\n"
+        "#    remedy: Scale the order worker.\n"
+        "#  - {id: MY-2, title: jobs are few, from: {target: cache, redis: [LLEN, jobs]}, expect: {below: 1000}}\n"
+        "#  - {id: MY-3, title: a tagged release, from: {target: api, get: /version, pointer: /version}, expect: "
+        "{matches: \"^v\"}}\n"
+        "#  - {id: MY-4, title: traces are on, from: {target: cluster, env: TRACING, workload: shop/api}, expect: "
+        "{equals: \"true\"}}\n"
+        "#  - {id: MY-5, title: the importer lags little, from: {target: metrics, query: \"max(lag_seconds)\"}, unit: "
+        "s, expect: {at_most: 5m}}\n"
+        "#  - {id: MY-6, title: the backup is fresh, from: {file: last-backup.json, pointer: /finishedAt}, expect: "
+        "{newer_than: 26h}}\n";
+
+static const char other_targets[] =
+        "  #- {name: api, kind: http, url: \"https://api.example.com\"}\n"
+        "  #- {name: metrics, kind: prometheus, url: \"http://prometheus.example.com:9090\"}\n"
+        "  # Settings of applications, evidence of what was done by hand: one of each.\n"
+        "  #- {name: settings, kind: settings, settings: [{name: token-life, is: access_token, unit: s, from: {file: "
+        "app.yaml, key: "
+        "tokenLife}}]}\n"
+        "  #- {name: proofs, kind: evidence, evidence: [{name: load-test, from: {file: \"loadtest/*.json\"}}]}\n";
+
 /* --- the file ------------------------------------------------------------------------------------------------------
  */
 
 size_t
 starter_write(const char *root, struct buffer *out)
 {
-        size_t count = 0;
-
         buffer_text(out,
                     "# What rounds looks at.  Written by `rounds init` from what it could see here; nothing was "
                     "connected to and no\n"
@@ -324,19 +353,23 @@ starter_write(const char *root, struct buffer *out)
                     "#  - {match: \"database*\", owner: data}\n"
                     "#  - {match: \"*\", owner: platform}\n\n"
                     "targets:\n");
-        count += propose_postgres(root, out);
-        count += propose_redis(root, out);
-        count += propose_kubernetes(root, out);
-        count += propose_certificates(root, out);
+        size_t databases = propose_postgres(root, out), caches = propose_redis(root, out);
+        size_t clusters = propose_kubernetes(root, out), certificates = propose_certificates(root, out);
+        size_t count = databases + caches + clusters + certificates;
         if (count == 0)
                 buffer_text(out,
                             "  # Nothing was seen from here (no PGHOST, REDIS_URL, kubeconfig, certificate files): put "
                             "yours in its place.\n"
-                            "  - {name: edge, kind: tls, endpoints: [\"www.example.com:443\"]}\n"
-                            "  #- {name: database, kind: postgres, dsn: \"host=db.example.com dbname=postgres "
-                            "user=rounds\"}\n"
-                            "  #- {name: cache, kind: redis, url: \"redis://cache.example.com:6379\", role: cache}\n"
-                            "  #- {name: cluster, kind: kubernetes, context: in-cluster}\n");
+                            "  - {name: edge, kind: tls, endpoints: [\"www.example.com:443\"]}\n");
+        buffer_text(out, "  # What was not seen, switched off.\n");
+        if (databases == 0)
+                buffer_text(out, "  #- {name: database, kind: postgres, dsn: \"host=db.example.com dbname=postgres "
+                                 "user=rounds\"}\n");
+        buffer_text(out, "  #- {name: cache, kind: redis, url: \"redis://cache.example.com:6379\", role: cache}\n");
+        if (clusters == 0)
+                buffer_text(out, "  #- {name: cluster, kind: kubernetes, context: in-cluster}\n");
+        buffer_text(out, other_targets);
+        buffer_text(out, own_controls);
         buffer_text(out, "\n# What the controls demand, where the shipped bound is not yours (rounds list settings).\n"
                          "#policy:\n"
                          "#  DSK-7: {slot_retained: 5GB}\n\n"

@@ -13,6 +13,7 @@ extern const struct audit audit_certificates;
 extern const struct audit audit_clocks;
 extern const struct audit audit_cluster_certificates;
 extern const struct audit audit_connections;
+extern const struct audit audit_custom;
 extern const struct audit audit_dead_letters;
 extern const struct audit audit_disk_growth;
 extern const struct audit audit_evidence;
@@ -50,6 +51,7 @@ const struct audit *const audits[] = {
         &audit_clocks,
         &audit_cluster_certificates,
         &audit_connections,
+        &audit_custom,
         &audit_dead_letters,
         &audit_disk_growth,
         &audit_evidence,

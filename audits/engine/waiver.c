@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "catalogue.h"
+#include "config.h"
 #include "json.h"
 #include "moment.h"
 #include "settings_check.h"
@@ -59,7 +60,7 @@ wrong(struct settings_check *check, const yaml_node_t *node, const char *id, con
 }
 
 static void
-waiver_read(struct settings_check *check, yaml_node_t *node, struct waivers *waivers)
+waiver_read(struct settings_check *check, yaml_node_t *node, const struct config *config, struct waivers *waivers)
 {
         struct waiver *row = &waivers->rows[waivers->count++];
         char number[32];
@@ -82,7 +83,7 @@ waiver_read(struct settings_check *check, yaml_node_t *node, struct waivers *wai
         if (row->control == NULL && row->fingerprint == NULL)
                 wrong(check, node, row->id, "needs a control or a fingerprint");
         if (row->control != NULL && strpbrk(row->control, "*?[") == NULL && control_find(row->control) == NULL &&
-            strchr(row->control, '-') != NULL && control_playbook(row->control) == NULL)
+            strchr(row->control, '-') != NULL && (config == NULL || config_rule(config, row->control) == NULL))
                 wrong(check, node, row->id, "there is no such control (rounds list controls)");
         if (row->created_ms != 0 && row->expires_ms != 0 && row->expires_ms <= row->created_ms)
                 wrong(check, node, row->id, "expires before it was created");
@@ -98,7 +99,7 @@ static const struct setting top[] = {{.type = SETTING_END}};
 static const char *const further[] = {"version", "waivers", NULL};
 
 static void
-file_read(struct waivers *waivers, struct yaml_text *text, struct problems *problems)
+file_read(struct waivers *waivers, struct yaml_text *text, const struct config *config, struct problems *problems)
 {
         struct settings_check check = {.text = text, .problems = problems};
         yaml_node_t *root = yaml_root(text);
@@ -114,11 +115,11 @@ file_read(struct waivers *waivers, struct yaml_text *text, struct problems *prob
         size_t count = (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
         waivers->rows = calloc(count + 1, sizeof *waivers->rows);
         for (size_t i = 0; waivers->rows != NULL && i < count; i++)
-                waiver_read(&check, yaml_item(text, list->data.sequence.items.start[i]), waivers);
+                waiver_read(&check, yaml_item(text, list->data.sequence.items.start[i]), config, waivers);
 }
 
 struct waivers *
-waivers_open(const char *path, struct problems *problems)
+waivers_open(const char *path, const struct config *config, struct problems *problems)
 {
         struct waivers *waivers = calloc(1, sizeof *waivers);
         size_t before = problems->count;
@@ -131,7 +132,7 @@ waivers_open(const char *path, struct problems *problems)
         pthread_mutex_init(&waivers->lock, NULL);
         struct yaml_text *text = path != NULL ? yaml_open_file(path, problems) : NULL;
         if (text != NULL)
-                file_read(waivers, text, problems);
+                file_read(waivers, text, config, problems);
         yaml_close(text);
         if (problems->count == before)
                 return waivers;

@@ -36,6 +36,7 @@ const struct setting value_source_settings[] = {
         {.name = "object",
          .type = SETTING_TEXT,
          .words = "kubernetes: path of any object below the API server, with a pointer"},
+        {.name = "query", .type = SETTING_TEXT, .words = "prometheus: an expression that yields one number"},
         {.name = "file", .type = SETTING_PATH, .words = "a file of this machine"},
         {.name = "format",
          .type = SETTING_CHOICE,
@@ -63,6 +64,7 @@ static const struct source {
         {"config_map", "kubernetes", value_from_config_map, "key", {"key", "format"}},
         {"secret", "kubernetes", value_from_secret, "key", {"key"}},
         {"object", "kubernetes", value_from_object, "pointer", {NULL}},
+        {"query", "prometheus", value_from_prometheus, NULL, {NULL}},
         {"file", NULL, value_from_file, NULL, {"key", "format"}},
 };
 
@@ -149,9 +151,9 @@ value_source_sound(const json_t *from, const struct target *const *targets, char
         if (count != 1) {
                 snprintf(why, size,
                          count == 0 ? "nothing says where the value stands (one of sql, redis, get, env, config_map, "
-                                      "secret, object, file)"
+                                      "secret, object, query, file)"
                                     : "more than one place: keep one of sql, redis, get, env, config_map, secret, "
-                                      "object, file");
+                                      "object, query, file");
                 return false;
         }
         json_object_foreach((json_t *)from, key, value)

@@ -13,6 +13,7 @@
 #include "http_target.h"
 #include "json.h"
 #include "postgres.h"
+#include "prometheus.h"
 #include "redis.h"
 #include "scope.h"
 
@@ -177,4 +178,28 @@ value_from_http(struct session *session, const json_t *source, struct value *val
                 length--;
         value->json = json_bytes(bytes, length);
         return value->json != NULL ? 0 : error_memory(err, path);
+}
+
+/* --- Prometheus --------------------------------------------------------------------------------------------------- */
+
+int
+value_from_prometheus(struct session *session, const json_t *source, struct value *value, struct error *err)
+{
+        const char *query = json_text(source, "query", "");
+        struct prometheus *prometheus = prometheus_session(session, err);
+        double number;
+        bool found;
+
+        snprintf(value->place, sizeof value->place, "%.250s on %.100s", query, session->target->name);
+        if (prometheus == NULL)
+                return -1;
+        if (prometheus_number(prometheus, query, 0, &number, &found, err) != 0)
+                return error_wrap(err, "query");
+        if (!found || number - number != 0)
+                snprintf(value->absence, sizeof value->absence,
+                         found ? "the expression yields no number (NaN or infinite)"
+                               : "the expression yields no series");
+        else
+                value->json = json_real(number);
+        return 0;
 }

@@ -8,6 +8,7 @@
 int value_from_sql(struct session *session, const json_t *source, struct value *value, struct error *err);
 int value_from_redis(struct session *session, const json_t *source, struct value *value, struct error *err);
 int value_from_http(struct session *session, const json_t *source, struct value *value, struct error *err);
+int value_from_prometheus(struct session *session, const json_t *source, struct value *value, struct error *err);
 int value_from_file(struct session *session, const json_t *source, struct value *value, struct error *err);
 int value_from_environment(struct session *session, const json_t *source, struct value *value, struct error *err);
 int value_from_config_map(struct session *session, const json_t *source, struct value *value, struct error *err);

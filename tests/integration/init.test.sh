@@ -11,6 +11,8 @@ mkdir -p home
 clean "$ROUNDS" init bare.yaml >out.txt 2>&1
 check "with nothing to see it still writes a file" [ -s bare.yaml ]
 check "and that file loads" loads bare.yaml
+sed -E 's/^( *)#([^ ].*|  .*)/\1\2/' bare.yaml >everything.yaml
+check "and with everything switched on as well, a control of one's own per kind of source among it" bash -c "grep -c 'id: MY-' everything.yaml | grep -qx 6 && '$ROUNDS' list targets -c everything.yaml >all.txt 2>&1 && grep -q '^custom' all.txt || { cat all.txt; false; }"
 check "it says what to do next" grep -q 'rounds check -c bare.yaml' out.txt
 check "only its owner may write it" [ "$(stat -c %a bare.yaml)" = 640 ]
 

@@ -25,7 +25,7 @@ static void
 complaint(const char *path, bool waivers, struct buffer *out)
 {
         struct problems problems = {.file = path};
-        void *read = waivers ? (void *)waivers_open(path, &problems) : (void *)config_open(path, &problems);
+        void *read = waivers ? (void *)waivers_open(path, NULL, &problems) : (void *)config_open(path, &problems);
 
         for (size_t i = 0; i < problems.count; i++)
                 buffer_format(out, "%zu:%zu: %s\n", problems.rows[i].line, problems.rows[i].column,
