@@ -6,6 +6,7 @@
 #include <string.h>
 
 extern const struct audit audit_alerts;
+extern const struct audit audit_batch;
 extern const struct audit audit_bloat;
 extern const struct audit audit_canary;
 extern const struct audit audit_cert_manager;
@@ -44,6 +45,7 @@ extern const struct audit audit_wal;
 // clang-format off
 const struct audit *const audits[] = {
         &audit_alerts,
+        &audit_batch,
         &audit_bloat,
         &audit_canary,
         &audit_cert_manager,

@@ -86,4 +86,36 @@ check "and nodes are judged all the same" has '.control=="NOD-6" and .status=="f
 "$ROUNDS" check -c "$WORK/rounds.yaml" >"$WORK/check.txt" 2>&1
 check "rounds check names the rules" grep -q 'resourceNames: \["cluster-autoscaler-status"\]' "$WORK/check.txt"
 
+# Batch: the recorded cluster a minute after it was recorded, then one where jobs ran, failed, hung and were late.
+kubernetes_start --now
+run batch
+check "a start in the peak, in the zone of the CronJob" has '.control=="NOD-4" and .status=="fail" and .severity=="SEV4" and .resource.name=="weekly-export" and (.observed|test("0 11 \\* \\* MON.*Europe/Berlin.*1 of 1 starts")) and (.observed|test("concurrencyPolicy Allow"))'
+check "the other seven pass" has '.control=="NOD-4" and .status=="pass" and (.observed|test("7 of 8"))'
+check "nothing replays dead letters" has '.control=="DLQ-2" and .status=="fail" and .resource.kind=="replay job"'
+check "a purge that has not run yet is an error" has '.control=="DSK-2" and .status=="error" and .resource.name=="cleanup"'
+check "nothing but GET was sent" kubernetes_only_reads
+
+mkdir -p "$WORK/batch"
+jq -n 'def ago(s): now - s | todate;
+        def cronjob(n; status): {metadata: {name: n, namespace: "k", creationTimestamp: ago(30 * 86400)}, spec: {schedule: "\(now - 3600 | strftime("%M %H")) * * *",
+                concurrencyPolicy: "Forbid", startingDeadlineSeconds: 300, successfulJobsHistoryLimit: 3, failedJobsHistoryLimit: 1, jobTemplate: {spec: {}}}, status: status};
+        {kind: "CronJobList", apiVersion: "batch/v1", items: [
+                cronjob("replay-letters"; {lastScheduleTime: ago(3600), lastSuccessfulTime: ago(3500)}),
+                cronjob("purge-events"; {lastScheduleTime: ago(3600), lastSuccessfulTime: ago(30 * 3600)}),
+                cronjob("late"; {lastScheduleTime: ago(25 * 3600 - 90), lastSuccessfulTime: ago(25 * 3600)})]}' >"$WORK/batch/batch-v1-cronjobs.json"
+jq -n 'def ago(s): now - s | todate;
+        {kind: "JobList", apiVersion: "batch/v1", items: [{metadata: {name: "purge-events-1", namespace: "k", creationTimestamp: ago(3600),
+                ownerReferences: [{apiVersion: "batch/v1", kind: "CronJob", name: "purge-events", uid: "u", controller: true}]}, spec: {},
+                status: {failed: 7, conditions: [{type: "Failed", status: "True", reason: "BackoffLimitExceeded", lastTransitionTime: ago(3000)}]}}]}' >"$WORK/batch/batch-v1-jobs.json"
+kubernetes_start --objects "$WORK/batch"
+run batch
+check "a replay in time passes" has '.control=="DLQ-2" and .status=="pass" and .resource.name=="replay-letters"'
+check "a purge that failed is late" has '.control=="DSK-2" and .status=="fail" and .resource.name=="purge-events" and (.observed|test("1 d 6 h"))'
+check "and why" has '.control=="NOD-4" and .resource.name=="purge-events" and (.observed|test("BackoffLimitExceeded"))'
+check "a start that did not come" has '.control=="NOD-4" and .resource.name=="late" and (.observed|test("due 1 h.* ago and not started"))'
+
+kubernetes_start --fault 'cronjobs=403'
+run batch
+check "refused CronJobs are an error" has '.control=="NOD-4" and .status=="error" and (.remedy|test("cronjobs"))'
+
 finish
