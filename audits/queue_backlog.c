@@ -177,6 +177,16 @@ depth_judge(const struct queue_judge *j, const struct backlog *b)
                                                        .evidence = findings_text(j->out, "/queues/%zu", j->index)});
 }
 
+/* A name as a string of JavaScript. */
+static const char *
+script_text(const struct queue_judge *j, const char *name)
+{
+        scoped_json text = json_string(name);
+        scoped_string quoted = text != NULL ? json_dumps(text, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
+
+        return findings_text(j->out, "%s", quoted != NULL ? quoted : "\"\"");
+}
+
 /* --- workers ------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -200,7 +210,7 @@ workers_judge(const struct queue_judge *j, const struct backlog *b)
                            "a queue with jobs is not paused",
                            "The queue is paused and jobs wait: nobody will take them until it is resumed.",
                            findings_text(j->out, "If the pause is over: new Queue(%s).resume() in the application.",
-                                         queue_shell(j, "%s", j->name)));
+                                         script_text(j, j->name)));
         else if (!paused && (untouched || late) && b->age_ms > untaken)
                 queue_fail(
                         j, "WRK-4", &resource, false,
@@ -258,7 +268,7 @@ finished_judge(const struct queue_judge *j)
                    findings_text(j->out,
                                  "Add jobs with removeOnComplete: {age: 86400, count: 1000} (defaultJobOptions of the "
                                  "queue), and trim once: new Queue(%s).clean(86400000, 10000, 'completed').",
-                                 queue_shell(j, "%s", j->name)));
+                                 script_text(j, j->name)));
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
