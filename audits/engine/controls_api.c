@@ -80,6 +80,10 @@ static const struct setting api_5[] = {
          .fallback = "[]",
          .words = "hosts or services whose callers must retry"},
         {.name = "attempts", .type = SETTING_INTEGER, .fallback = "3", .min = 1, .max = 100, .words = "most attempts"},
+        {.name = "budget",
+         .type = SETTING_PERCENT,
+         .fallback = "20",
+         .words = "greatest share of retries where a budget bounds them instead (Linkerd)"},
         {.type = SETTING_END},
 };
 

@@ -34,6 +34,7 @@ extern const struct audit audit_redis_keys;
 extern const struct audit audit_redis_memory;
 extern const struct audit audit_redis_quota;
 extern const struct audit audit_redis_separation;
+extern const struct audit audit_resilience;
 extern const struct audit audit_retention;
 extern const struct audit audit_settings;
 extern const struct audit audit_source_scan;
@@ -73,6 +74,7 @@ const struct audit *const audits[] = {
         &audit_redis_memory,
         &audit_redis_quota,
         &audit_redis_separation,
+        &audit_resilience,
         &audit_retention,
         &audit_settings,
         &audit_source_scan,
