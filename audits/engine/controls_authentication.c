@@ -58,6 +58,14 @@ static const struct setting ath_4[] = {
          .max = 1e+09,
          .words = "most failures in 5 minutes"},
         {.name = "share", .type = SETTING_PERCENT, .fallback = "10", .words = "most failures of all attempts"},
+        {.name = "failures_metric",
+         .type = SETTING_TEXT,
+         .fallback = "kaireon_auth_failures_total",
+         .words = "counter of failed sign-ins in Prometheus"},
+        {.name = "attempts_metric",
+         .type = SETTING_TEXT,
+         .fallback = "kaireon_auth_attempts_total",
+         .words = "counter of sign-ins in Prometheus"},
         {.type = SETTING_END},
 };
 

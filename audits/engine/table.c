@@ -38,6 +38,7 @@ extern const struct audit audit_resilience;
 extern const struct audit audit_retention;
 extern const struct audit audit_settings;
 extern const struct audit audit_source_scan;
+extern const struct audit audit_stuffing;
 extern const struct audit audit_temp_files;
 extern const struct audit audit_vacuum;
 extern const struct audit audit_wal;
@@ -78,6 +79,7 @@ const struct audit *const audits[] = {
         &audit_retention,
         &audit_settings,
         &audit_source_scan,
+        &audit_stuffing,
         &audit_temp_files,
         &audit_vacuum,
         &audit_wal,

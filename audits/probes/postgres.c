@@ -48,6 +48,42 @@ static const struct setting retention_settings[] = {
         {.type = SETTING_END},
 };
 
+static const struct setting auth_event_settings[] = {
+        {.name = "database", .type = SETTING_TEXT, .words = "database it lies in; default: the DSN's"},
+        {.name = "table",
+         .type = SETTING_TEXT,
+         .words = "table of sign-ins, as schema.name or the name of one in public"},
+        {.name = "time",
+         .type = SETTING_TEXT,
+         .fallback = "created_at",
+         .words = "its column of the time (have an index on it)"},
+        {.name = "name",
+         .type = SETTING_TEXT,
+         .fallback = "user_name",
+         .words = "its column of the user name or account"},
+        {.name = "address",
+         .type = SETTING_TEXT,
+         .fallback = "ip_address",
+         .words = "its column of the client's address"},
+        {.name = "failed",
+         .type = SETTING_TEXT,
+         .fallback = "NOT success",
+         .words = "SQL condition on a row: this sign-in failed"},
+        {.name = "locked",
+         .type = SETTING_TEXT,
+         .fallback = "false",
+         .words = "SQL condition on a row: the account was locked, or refused because it is"},
+        {.name = "query",
+         .type = SETTING_TEXT,
+         .words = "instead of a table: SQL, every relation with its schema, that gives columns at, name, address, "
+                  "failed, locked"},
+        {.name = "show_names",
+         .type = SETTING_BOOLEAN,
+         .fallback = "false",
+         .words = "show user names whole; else their first two letters and a hash"},
+        {.type = SETTING_END},
+};
+
 static const struct setting settings[] = {
         {.name = "dsn",
          .type = SETTING_TEXT,
@@ -88,6 +124,10 @@ static const struct setting settings[] = {
          .item = SETTING_OBJECT,
          .fields = dead_letter_sql_fields,
          .words = "dead letters in tables"},
+        {.name = "auth_events",
+         .type = SETTING_OBJECT,
+         .fields = auth_event_settings,
+         .words = "the application's log of sign-ins"},
         {.type = SETTING_END},
 };
 
