@@ -6,6 +6,7 @@
 #include <string.h>
 
 extern const struct audit audit_alerts;
+extern const struct audit audit_archive;
 extern const struct audit audit_batch;
 extern const struct audit audit_bloat;
 extern const struct audit audit_canary;
@@ -47,6 +48,7 @@ extern const struct audit audit_wal;
 // clang-format off
 const struct audit *const audits[] = {
         &audit_alerts,
+        &audit_archive,
         &audit_batch,
         &audit_bloat,
         &audit_canary,

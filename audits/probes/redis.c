@@ -198,14 +198,13 @@ redis_send_form(struct redis *redis, const struct redis_form *form, struct redis
 int
 redis_flush(struct redis *redis, struct error *err)
 {
-        struct deadline deadline = deadline_within(redis->session->deadline, COMMAND_MS);
-
         if (redis->broken.reason != REASON_NONE) {
                 *err = redis->broken;
                 return -1;
         }
         if (redis->output.length == 0)
                 return 0;
+        struct deadline deadline = deadline_within(redis->session->deadline, COMMAND_MS);
         redis->sent_us = now_us();
         int result = transport_write(redis->transport, redis->output.data, redis->output.length, &deadline, err);
         buffer_clear(&redis->output);
@@ -215,7 +214,7 @@ redis_flush(struct redis *redis, struct error *err)
 int
 redis_take(struct redis *redis, struct redisReply **reply, struct error *err)
 {
-        struct deadline deadline = deadline_within(redis->session->deadline, COMMAND_MS);
+        struct deadline deadline = redis->session->deadline;
         void *got = NULL;
         char chunk[64 * 1024];
         size_t taken = 0;
@@ -232,6 +231,8 @@ redis_take(struct redis *redis, struct redisReply **reply, struct error *err)
                 }
                 if (got != NULL)
                         break;
+                if (taken == 0) /* asked for only where there is something to wait for: most replies are here already */
+                        deadline = deadline_within(redis->session->deadline, COMMAND_MS);
                 ssize_t length = transport_read(redis->transport, chunk, sizeof chunk, &deadline, err);
                 if (length < 0)
                         return broken(redis, err);

@@ -2,6 +2,7 @@
 
 #include "s3.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "scope.h"
 #include "xml.h"
 
-enum { PAGE = 1000, TEXT_LARGEST = 16 * 1024 };
+enum { PAGE = 1000, TEXT_LARGEST = 16 * 1024, KEY_LARGEST = 1025 /* S3: 1,024 bytes */ };
 
 struct s3 {
         struct http *http;
@@ -127,30 +128,61 @@ fetch(struct s3 *s3, const char *bucket, const char *key, const char *query, str
 }
 
 static int
-fetch_xml(struct s3 *s3, const char *bucket, const char *query, json_t **out, struct error *err)
+fetch_xml(struct s3 *s3, const char *bucket, const char *query, const char *wanted, json_t **out, struct error *err)
 {
         scoped_answer answer = {0};
-        char what[300];
+        char what[300], root[128] = "";
 
         if (fetch(s3, bucket, NULL, query, &answer, err) != 0)
                 return -1;
         snprintf(what, sizeof what, "bucket %s", bucket);
         if (answer.status != 200)
                 return aws_status_error(&answer, what, err);
-        return xml_read(answer.body.data != NULL ? answer.body.data : "", answer.body.length, NULL, 0, out, err);
+        if (xml_read(answer.body.data != NULL ? answer.body.data : "", answer.body.length, root, sizeof root, out,
+                     err) != 0)
+                return error_wrap(err, "%s", what);
+        /* A store that does not know a question may answer another one: with a list, say. */
+        if (strcmp(root, wanted) == 0)
+                return 0;
+        json_decref(*out);
+        *out = NULL;
+        return error_set(err, REASON_UNSUPPORTED, "%s: asked for %s, the store answers %s", what, wanted, root);
 }
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
+/* A key as asked for by encoding-type=url: names may hold bytes that XML cannot. */
+static const char *
+key_decode(const char *key, char plain[KEY_LARGEST])
+{
+        size_t used = 0;
+
+        for (; *key != '\0' && used + 1 < KEY_LARGEST; key++) {
+                char digits[3] = {0};
+                if (key[0] == '%' && isxdigit((unsigned char)key[1]) && isxdigit((unsigned char)key[2])) {
+                        memcpy(digits, key + 1, 2);
+                        plain[used++] = (char)strtol(digits, NULL, 16);
+                        key += 2;
+                } else {
+                        plain[used++] = (char)(*key == '+' ? ' ' : *key);
+                }
+        }
+        plain[used] = '\0';
+        return plain;
+}
+
 static int
 page_visit(const json_t *page, size_t *seen, size_t most, s3_visit visit, void *context)
 {
+        bool encoded = strcmp(xml_text(page, "EncodingType", ""), "url") == 0;
         size_t i;
         json_t *content;
 
         json_array_foreach((json_t *)xml_list(page, "Contents"), i, content)
         {
-                struct s3_object object = {.key = xml_text(content, "Key", ""),
+                char plain[KEY_LARGEST];
+                const char *key = xml_text(content, "Key", "");
+                struct s3_object object = {.key = encoded ? key_decode(key, plain) : key,
                                            .size_bytes = strtoll(xml_text(content, "Size", "0"), NULL, 10)};
                 if (!moment_parse(xml_text(content, "LastModified", ""), &object.modified_ms))
                         object.modified_ms = 0;
@@ -170,7 +202,7 @@ s3_list(struct s3 *s3, const char *bucket, const char *prefix, size_t most, s3_v
         for (;;) {
                 scoped_buffer query = BUFFER_INIT(TEXT_LARGEST);
                 scoped_json page = NULL;
-                buffer_format(&query, "list-type=2&max-keys=%d&prefix=", PAGE);
+                buffer_format(&query, "list-type=2&encoding-type=url&max-keys=%d&prefix=", PAGE);
                 http_escape(&query, prefix != NULL ? prefix : "");
                 if (token != NULL) {
                         buffer_text(&query, "&continuation-token=");
@@ -178,7 +210,7 @@ s3_list(struct s3 *s3, const char *bucket, const char *prefix, size_t most, s3_v
                 }
                 if (query.failed)
                         return error_set(err, REASON_PROTOCOL, "bucket %s: the continuation token is too long", bucket);
-                if (fetch_xml(s3, bucket, query.data, &page, err) != 0)
+                if (fetch_xml(s3, bucket, query.data, "ListBucketResult", &page, err) != 0)
                         return -1;
                 if (page_visit(page, &seen, most, visit, context) != 0)
                         return seen <= most ? 0
@@ -260,18 +292,18 @@ versioning(const json_t *answer)
 
 /* `absent` is the answer that "nothing is configured" has for this question: an error code of S3 that is no failure. */
 static const struct {
-        const char *name, *query, *absent, *absent_facts;
+        const char *name, *query, *root, *absent, *absent_facts;
         json_t *(*read)(const json_t *answer);
 } questions[] = {
-        {"encryption", "encryption", "ServerSideEncryptionConfigurationNotFoundError",
-         "{\"known\":true,\"algorithm\":\"none\"}", encryption},
-        {"public_access_block", "publicAccessBlock", "NoSuchPublicAccessBlockConfiguration",
-         "{\"known\":true,\"all\":false}", public_access_block},
-        {"policy", "policyStatus", "NoSuchBucketPolicy", "{\"known\":true,\"public\":false}", policy},
-        {"acl", "acl", "", NULL, acl},
-        {"object_lock", "object-lock", "ObjectLockConfigurationNotFoundError",
+        {"encryption", "encryption", "ServerSideEncryptionConfiguration",
+         "ServerSideEncryptionConfigurationNotFoundError", "{\"known\":true,\"algorithm\":\"none\"}", encryption},
+        {"public_access_block", "publicAccessBlock", "PublicAccessBlockConfiguration",
+         "NoSuchPublicAccessBlockConfiguration", "{\"known\":true,\"all\":false}", public_access_block},
+        {"policy", "policyStatus", "PolicyStatus", "NoSuchBucketPolicy", "{\"known\":true,\"public\":false}", policy},
+        {"acl", "acl", "AccessControlPolicy", "", NULL, acl},
+        {"object_lock", "object-lock", "ObjectLockConfiguration", "ObjectLockConfigurationNotFoundError",
          "{\"known\":true,\"enabled\":false,\"mode\":\"\",\"days\":0}", object_lock},
-        {"versioning", "versioning", "", NULL, versioning},
+        {"versioning", "versioning", "VersioningConfiguration", "", NULL, versioning},
 };
 
 int
@@ -283,7 +315,7 @@ s3_protection(struct s3 *s3, const char *bucket, json_t **out, struct error *err
                 scoped_json answer = NULL;
                 json_t *facts;
                 struct error why = {0};
-                if (fetch_xml(s3, bucket, questions[i].query, &answer, &why) == 0) {
+                if (fetch_xml(s3, bucket, questions[i].query, questions[i].root, &answer, &why) == 0) {
                         facts = questions[i].read(answer);
                 } else if (why.reason == REASON_INTERRUPTED || why.reason == REASON_TIMEOUT ||
                            why.reason == REASON_INTERNAL) {
