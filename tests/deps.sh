@@ -20,7 +20,7 @@ command -v chromium >/dev/null || packages="$packages chromium"
 # What the unpacked servers are linked with.
 packages="$packages libicu72 libldap-2.5-0 liblz4-1 libpam0g libxml2 libxslt1.1 libgssapi-krb5-2 libreadline8 libevent-2.1-7
   libjemalloc2 liblua5.1-0 liblzf1 lua-bitop lua-cjson libedit2 libnettle8 libgnutls30 libseccomp2 tzdata"
-servers="postgresql-15 postgresql-client-15 postgresql-15-cron nginx nginx-common redis-server redis-tools pgbouncer prometheus prometheus-alertmanager chrony busybox-static"
+servers="postgresql-15 postgresql-client-15 check-postgres postgresql-15-cron nginx nginx-common redis-server redis-tools pgbouncer prometheus prometheus-alertmanager chrony busybox-static"
 
 missing=""
 for package in $packages; do

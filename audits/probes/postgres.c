@@ -136,9 +136,10 @@ static const struct setting settings[] = {
 /* "db1,db2" of the DSN as numeric addresses, in pairs that libpq tries in turn; names are resolved here because libpq's
  * own way would block. */
 static int
-resolve_hosts(const PQconninfoOption *options, const struct deadline *deadline, char *hosts, char *addresses,
-              char *ports, size_t size, struct error *err)
+resolve_hosts(const PQconninfoOption *options, const struct deadline *deadline, struct postgres_hosts *hosts,
+              struct error *err)
 {
+        const size_t size = sizeof hosts->names;
         const char *given = libpq_option(options, "host"), *port_list = libpq_option(options, "port");
         scoped_string names = strdup(given != NULL && *given != '\0' ? given : "localhost");
         scoped_string numbers = strdup(port_list != NULL && *port_list != '\0' ? port_list : "5432");
@@ -157,10 +158,10 @@ resolve_hosts(const PQconninfoOption *options, const struct deadline *deadline, 
                         continue;
                 for (size_t i = 0; i < count; i++, found++) {
                         const char *comma = found > 0 ? "," : "";
-                        at += (size_t)snprintf(hosts + at, size - at, "%s%.200s", comma, name);
-                        at_address += (size_t)snprintf(addresses + at_address, size - at_address, "%s%s", comma,
+                        at += (size_t)snprintf(hosts->names + at, size - at, "%s%.200s", comma, name);
+                        at_address += (size_t)snprintf(hosts->addresses + at_address, size - at_address, "%s%s", comma,
                                                        list[i].address);
-                        at_port += (size_t)snprintf(ports + at_port, size - at_port, "%s%.8s", comma, port);
+                        at_port += (size_t)snprintf(hosts->ports + at_port, size - at_port, "%s%.8s", comma, port);
                         if (size - at < 256 || size - at_address < 256)
                                 return 0;
                 }
@@ -192,7 +193,6 @@ connection_open(struct postgres *server, const char *database, struct error *err
 {
         struct deadline deadline = deadline_within(server->session->deadline, CONNECT_MS);
         const char *dsn = target_text(server->session->target, "dsn");
-        char hosts[4096] = "", addresses[4096] = "", ports[4096] = "";
         scoped(libpq_options_free) PQconninfoOption *options = libpq_options(dsn, err);
         scoped_secret password = NULL;
         struct libpq_parameters parameters = {.count = 0};
@@ -204,13 +204,21 @@ connection_open(struct postgres *server, const char *database, struct error *err
                 return NULL;
         const char *host = libpq_option(options, "host");
         bool named = libpq_option(options, "hostaddr") == NULL && (host == NULL || (*host != '/' && *host != '@'));
-        if (named && resolve_hosts(options, &deadline, hosts, addresses, ports, sizeof hosts, err) != 0)
-                return NULL;
+        if (named && server->hosts == NULL) {
+                scoped(scope_free) struct postgres_hosts *hosts = calloc(1, sizeof *hosts);
+                if (hosts == NULL) {
+                        error_memory(err, "hosts");
+                        return NULL;
+                }
+                if (resolve_hosts(options, &deadline, hosts, err) != 0)
+                        return NULL;
+                server->hosts = scope_keep(hosts);
+        }
         libpq_parameters_add(&parameters, options);
         if (named) {
-                libpq_parameter(&parameters, "host", hosts);
-                libpq_parameter(&parameters, "hostaddr", addresses);
-                libpq_parameter(&parameters, "port", ports);
+                libpq_parameter(&parameters, "host", server->hosts->names);
+                libpq_parameter(&parameters, "hostaddr", server->hosts->addresses);
+                libpq_parameter(&parameters, "port", server->hosts->ports);
         }
         libpq_parameter(&parameters, "dbname", database);
         libpq_parameter(&parameters, "password", password);
@@ -242,6 +250,7 @@ postgres_close(void *object)
         for (size_t i = 0; i < server->database_count; i++)
                 free(server->databases[i]);
         free(server->databases);
+        free(server->hosts);
         free(server->home);
         free(server);
 }

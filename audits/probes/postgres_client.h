@@ -10,6 +10,11 @@
  */
 enum { POSTGRES_CONNECTIONS = 8 };
 
+/* The DSN's names as libpq wants them, resolved once in a run: lists of equal length. */
+struct postgres_hosts {
+        char names[4096], addresses[4096], ports[4096];
+};
+
 struct postgres_open {
         PGconn *connection;
         char *database;
@@ -29,6 +34,7 @@ struct postgres {
         uint64_t uses;
         struct postgres_closed closed[POSTGRES_CONNECTIONS];
         size_t closed_count;
+        struct postgres_hosts *hosts; /* owned; NULL before they were resolved, or where the DSN tells addresses */
         char *home;
         char **databases; /* NULL-terminated */
         size_t database_count;

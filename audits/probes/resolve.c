@@ -99,6 +99,20 @@ wait_for_answer(ares_channel channel, const struct lookup *lookup, const struct 
         return 0;
 }
 
+/* c-ares asks a name server even for "10.0.0.7" when either family will do, and waits for it to answer. */
+static bool
+numeric(const char *host, struct lookup *lookup)
+{
+        struct sockaddr_in four = {.sin_family = AF_INET};
+        struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+
+        if (inet_pton(AF_INET, host, &four.sin_addr) == 1)
+                keep_address(lookup, (const struct sockaddr *)&four);
+        else if (inet_pton(AF_INET6, host, &six.sin6_addr) == 1)
+                keep_address(lookup, (const struct sockaddr *)&six);
+        return lookup->count > 0;
+}
+
 int
 resolve_name(const char *host, const struct deadline *deadline, struct resolved *out, size_t room, size_t *count,
              struct error *err)
@@ -109,6 +123,10 @@ resolve_name(const char *host, const struct deadline *deadline, struct resolved 
         struct ares_options options = {.timeout = 2000, .tries = 3};
 
         *count = 0;
+        if (numeric(host, &lookup)) {
+                *count = lookup.count;
+                return 0;
+        }
         if (ares_init_options(&channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES) != ARES_SUCCESS)
                 return error_set(err, REASON_INTERNAL, "the resolver could not be set up");
         ares_getaddrinfo(channel, host, NULL, &hints, answered, &lookup);
