@@ -262,6 +262,19 @@ read_column(void *context, json_t *row)
         return 0;
 }
 
+/* Most of a hundred databases are small: this question costs a tenth of the two below.  Where it cannot be answered,
+ * they tell why. */
+static bool
+has_large(struct postgres *server, const char *database)
+{
+        static const char sql[] = "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relkind IN ('r', 'm', 't', 'i') "
+                                  "AND relpages >= 128 AND oid >= 16384) AS large";
+        struct error ignored;
+        scoped_json row = NULL;
+
+        return postgres_row(server, database, sql, &row, &ignored) != 0 || json_flag(row, "large", true);
+}
+
 static int
 read_relations(struct postgres *server, const char *database, bool indexes, json_t *facts, struct error *err)
 {
@@ -417,6 +430,8 @@ bloat_facts(struct session *session, json_t *facts, struct error *err)
         for (; *databases != NULL; databases++) {
                 if (json_push(names, json_string(*databases)) == NULL)
                         return error_memory(err, "facts");
+                if (!has_large(server, *databases))
+                        continue;
                 if (read_relations(server, *databases, false, facts, err) != 0 ||
                     read_relations(server, *databases, true, facts, err) != 0)
                         return -1;

@@ -38,9 +38,9 @@ proxy() { # proxy MODE TEXT: its port in $PROXY
         start node "$(dirname "$0")/faulty_proxy.mjs" "$PROXY" "$PG_PORT" "$1" "$2"
         wait_port "$PROXY"
 }
-proxy cut reltuples
+proxy cut block_size
 GONE=$PROXY
-proxy stall reltuples
+proxy stall block_size
 HUNG=$PROXY
 proxy mute ""
 MUTE=$PROXY
