@@ -101,8 +101,9 @@ test_shapeless(void **state)
         (void)state;
         assert_int_equal(0, lock_tree_build(rows, &tree));
         assert_int_equal(0, tree.count);
-        assert_int_equal(0, lock_tree_build(NULL, &tree));
         lock_tree_free(&tree);
+        assert_int_equal(0, lock_tree_build(NULL, &tree));
+        assert_int_equal(0, tree.count);
 }
 
 int
