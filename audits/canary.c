@@ -9,6 +9,7 @@
 
 #include "canary_facts.h"
 #include "json.h"
+#include "kubernetes_rights.h"
 #include "moment.h"
 #include "scope.h"
 
@@ -346,14 +347,23 @@ canary_judge(const json_t *facts, const struct policy *policy, const struct hist
                               "Name the workloads that must be released as a canary: policy API-1 workloads.");
 }
 
+static const char NEEDS[] = "RBAC: list deployments.apps, statefulsets.apps, daemonsets.apps, rollouts.argoproj.io, "
+                            "canaries.flagger.app, httproutes.gateway.networking.k8s.io, services";
+
+static int
+canary_check(struct session *session, struct rights *rights, struct error *err)
+{
+        return kubernetes_rights_check(session, NEEDS, rights, err);
+}
+
 const struct audit audit_canary = {
         .name = "canary",
         .summary = "canary releases: first weight and how long it is held",
         .looks_at = {"kubernetes"},
         .controls = {"API-1"},
-        .needs = "RBAC: list deployments.apps, statefulsets.apps, daemonsets.apps, rollouts.argoproj.io, "
-                 "canaries.flagger.app, httproutes.gateway.networking.k8s.io, services",
+        .needs = NEEDS,
         .samples = {SHARE},
         .collect = canary_read,
         .judge = canary_judge,
+        .check = canary_check,
 };

@@ -10,6 +10,7 @@
 #include "cert_manager_rules.h"
 #include "facts.h"
 #include "json.h"
+#include "kubernetes_rights.h"
 #include "moment.h"
 #include "scope.h"
 
@@ -423,15 +424,25 @@ cert_manager_judge(const json_t *facts, const struct policy *policy, const struc
         rehearsal_judge(&j);
 }
 
+static const char NEEDS[] =
+        "RBAC: list certificates.cert-manager.io, issuers.cert-manager.io, clusterissuers.cert-manager.io, "
+        "orders.acme.cert-manager.io, challenges.acme.cert-manager.io, secrets, ingresses.networking.k8s.io, "
+        "gateways.gateway.networking.k8s.io, gateways.networking.istio.io, namespaces, deployments.apps, "
+        "statefulsets.apps, daemonsets.apps, rollouts.argoproj.io";
+
+static int
+cert_manager_check(struct session *session, struct rights *rights, struct error *err)
+{
+        return kubernetes_rights_check(session, NEEDS, rights, err);
+}
+
 const struct audit audit_cert_manager = {
         .name = "cert_manager",
         .summary = "cert-manager: automatic renewal of the TLS Secrets in use",
         .looks_at = {"kubernetes"},
         .controls = {"CRT-1", "CRT-5"},
-        .needs = "RBAC: list certificates.cert-manager.io, issuers.cert-manager.io, clusterissuers.cert-manager.io, "
-                 "orders.acme.cert-manager.io, challenges.acme.cert-manager.io, secrets, ingresses.networking.k8s.io, "
-                 "gateways.gateway.networking.k8s.io, gateways.networking.istio.io, namespaces, deployments.apps, "
-                 "statefulsets.apps, daemonsets.apps, rollouts.argoproj.io",
+        .needs = NEEDS,
         .collect = cert_manager_read,
         .judge = cert_manager_judge,
+        .check = cert_manager_check,
 };

@@ -8,6 +8,7 @@
 #include "certificate_judge.h"
 #include "cluster_certificates_facts.h"
 #include "json.h"
+#include "kubernetes_rights.h"
 
 /* --- which certificates count ------------------------------------------------------------------------------------- */
 
@@ -230,16 +231,26 @@ cluster_certificates_judge(const json_t *facts, const struct policy *policy, con
         certificate_judge_end(&j);
 }
 
+static const char NEEDS[] =
+        "RBAC: list secrets, namespaces, ingresses.networking.k8s.io, gateways.gateway.networking.k8s.io, "
+        "gateways.networking.istio.io, validatingwebhookconfigurations.admissionregistration.k8s.io, "
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io, apiservices.apiregistration.k8s.io, "
+        "customresourcedefinitions.apiextensions.k8s.io";
+
+static int
+cluster_certificates_check(struct session *session, struct rights *rights, struct error *err)
+{
+        return kubernetes_rights_check(session, NEEDS, rights, err);
+}
+
 const struct audit audit_cluster_certificates = {
         .name = "cluster_certificates",
         .summary = "certificates of a cluster: Secrets, Ingress and Gateway hosts, CA bundles",
         .looks_at = {"kubernetes"},
         .controls = {"CRT-2", "CRT-3", "CRT-4", "CRT-6"},
-        .needs = "RBAC: list secrets, namespaces, ingresses.networking.k8s.io, gateways.gateway.networking.k8s.io, "
-                 "gateways.networking.istio.io, validatingwebhookconfigurations.admissionregistration.k8s.io, "
-                 "mutatingwebhookconfigurations.admissionregistration.k8s.io, apiservices.apiregistration.k8s.io, "
-                 "customresourcedefinitions.apiextensions.k8s.io",
+        .needs = NEEDS,
         .samples = {"cluster_certificates.swept"},
         .collect = cluster_certificates_read,
         .judge = cluster_certificates_judge,
+        .check = cluster_certificates_check,
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "kubernetes_rights.h"
 #include "resilience_facts.h"
 #include "scope.h"
 
@@ -357,14 +358,23 @@ resilience_judge(const json_t *facts, const struct policy *policy, const struct 
                               "Name services whose callers must retry: policy API-5 services: [\"scoring\"].");
 }
 
+static const char NEEDS[] = "RBAC: list destinationrules.networking.istio.io, virtualservices.networking.istio.io, "
+                            "backendtrafficpolicies.gateway.envoyproxy.io, serviceprofiles.linkerd.io, "
+                            "httproutes.gateway.networking.k8s.io, services";
+
+static int
+resilience_check(struct session *session, struct rights *rights, struct error *err)
+{
+        return kubernetes_rights_check(session, NEEDS, rights, err);
+}
+
 const struct audit audit_resilience = {
         .name = "resilience",
         .summary = "circuit breakers and retries of a mesh or a gateway",
         .looks_at = {"kubernetes"},
         .controls = {"WRK-3", "API-5"},
-        .needs = "RBAC: list destinationrules.networking.istio.io, virtualservices.networking.istio.io, "
-                 "backendtrafficpolicies.gateway.envoyproxy.io, serviceprofiles.linkerd.io, "
-                 "httproutes.gateway.networking.k8s.io, services",
+        .needs = NEEDS,
         .collect = resilience_read,
         .judge = resilience_judge,
+        .check = resilience_check,
 };

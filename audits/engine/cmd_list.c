@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "audit.h"
+#include "buffer.h"
 #include "catalogue.h"
+#include "cluster_role.h"
 #include "columns.h"
 #include "command.h"
 #include "json.h"
@@ -250,11 +252,27 @@ static const struct {
 };
 
 static int
+list_role(void)
+{
+        scoped_buffer role = BUFFER_INIT(1 << 20);
+        struct error err = {0};
+
+        if (cluster_role_write(&role, &err) != 0)
+                return invocation_fail(EXIT_USAGE, &err);
+        fputs(role.data, stdout);
+        return EXIT_ASSESSED;
+}
+
+static int
 list_run(const struct invocation *invocation)
 {
         const char *names[16] = {NULL};
         size_t count = sizeof lists / sizeof lists[0];
 
+        if (invocation_has(invocation, "rbac") && strcmp(invocation->arguments[0], "audits") != 0)
+                return invocation_usage(invocation, "--rbac goes with audits");
+        if (invocation_has(invocation, "rbac"))
+                return list_role();
         for (size_t i = 0; i < count; i++) {
                 names[i] = lists[i].what;
                 if (strcmp(lists[i].what, invocation->arguments[0]) != 0)
@@ -279,6 +297,7 @@ list_run(const struct invocation *invocation)
 
 static const struct command_option options[] = {
         {"json", 0, NULL, "as a JSON array"},
+        {"rbac", 0, NULL, "with audits: the ClusterRole that audits of a Kubernetes cluster need"},
         {0},
 };
 
