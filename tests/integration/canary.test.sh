@@ -53,6 +53,7 @@ finds() { # STATUS RESOURCE TEXT (in observed or message)
 }
 lacks() { jq -e --arg r "$1" '[.findings[] | select("\(.resource.kind)/\(.resource.namespace)/\(.resource.name)" == $r)] | length == 0' "$json" >/dev/null; }
 
+check "the planted objects are valid" kubernetes_valid "$F"
 kubernetes_start || exit 1
 ask recorded
 check "the recorded Rollout begins with half of its two pods" finds fail Rollout/kaireon/kaireon-scoring "begins with 50 % of the pods"

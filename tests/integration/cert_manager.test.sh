@@ -85,6 +85,7 @@ finds() { # CONTROL STATUS RESOURCE TEXT (in observed, message or remedy)
                 { jq -c '.findings[] | [.control, .status, .resource, .observed, .message, .remedy]' "$json"; return 1; }
 }
 
+check "the planted objects are valid" kubernetes_valid "$F"
 # --- the recorded cluster
 kubernetes_start || exit 1
 ask recorded

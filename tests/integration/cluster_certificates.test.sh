@@ -115,6 +115,7 @@ quiet() { "$@" >/dev/null; }
 lacks() { ! finds "$@" >/dev/null; }
 inventory() { jq -e "[.inventory.certificates[] | select($1)] | length == 1" "$json" >/dev/null || { jq -c '.inventory.certificates[]' "$json"; return 1; }; }
 
+check "the planted objects are valid" kubernetes_valid "$F"
 # --- what lies in the cluster
 kubernetes_start --objects "$F" || exit 1
 sed -i "s|users: .*|users: [{name: test, user: {token: kube-token-for-tests, client-certificate: $C/client.pem, client-key: $C/client.key}}]|" "$KUBE_CONFIG"

@@ -36,3 +36,14 @@ kubernetes_asked() {
         times=$(awk -v path="$1" '{ sub(/\?.*/, "", $2); n += $2 == path } END { print n + 0 }' "$KUBE_LOG")
         if [ -n "${2:-}" ]; then [ "$times" -eq "$2" ]; else [ "$times" -gt 0 ]; fi
 }
+
+# kubernetes_valid PATH...: every object in lists, recorded answers or folders of them fits the schemas that its project publishes.  What was
+# validated is told; without the packages of tests/npm nothing can be, and that is said loudly.
+kubernetes_valid() {
+        if [ ! -d "$NODE_PATH/kubernetes-models" ]; then
+                echo "SKIPPED: the npm package kubernetes-models is not here (make deps installs it)"
+                return 0
+        fi
+        node "$KUBERNETES/validate.mjs" "$@" >"$WORK/valid.txt" || { cat "$WORK/valid.txt"; return 1; }
+        sed 's/^/    /' "$WORK/valid.txt"
+}

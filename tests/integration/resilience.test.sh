@@ -54,6 +54,7 @@ finds() { # CONTROL STATUS RESOURCE TEXT (in observed, message or remedy)
                 { jq -c '.findings[] | [.control, .status, .resource, .observed, .message]' "$json"; return 1; }
 }
 
+check "the planted objects are valid" kubernetes_valid "$F"
 kubernetes_start --objects "$F" || exit 1
 ask planted '"kyc", "score", "off", "api.partner.example", "www.shop.example", "pay", "fraud.example.com", "nobody.example.com"' '"kyc", "never", "web"'
 check "Istio: both halves" finds WRK-3 pass dependency//kyc "DestinationRule shop/kyc"
