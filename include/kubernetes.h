@@ -26,14 +26,15 @@ struct kubernetes *kubernetes_session(struct session *session, struct error *err
 typedef int (*kubernetes_visit)(void *context, const json_t *item);
 
 struct kubernetes_list {
-        const char *group;       /* "" for the core group, "keda.sh" */
-        const char *resource;    /* plural: "scaledobjects" */
-        const char *versions[4]; /* acceptable ones, best first: {"v2", "v1"} */
-        const char *product;     /* for the words of an absent definition: "KEDA"; NULL: the group's name */
-        const char *query;       /* further query, escaped: "fieldSelector=..."; NULL */
-        bool metadata_only;      /* ask for PartialObjectMetadata: items without spec and status */
-        unsigned page;           /* items per answer where they are large; 0: 500 */
-        bool cluster_scoped;     /* nodes, namespaces, storageclasses: `namespaces` of the target does not apply */
+        const char *group;          /* "" for the core group, "keda.sh" */
+        const char *resource;       /* plural: "scaledobjects" */
+        const char *versions[4];    /* acceptable ones, best first: {"v2", "v1"} */
+        const char *product;        /* for the words of an absent definition: "KEDA"; NULL: the group's name */
+        const char *query;          /* further query, escaped: "fieldSelector=..."; NULL */
+        const char *const *without; /* members to drop before parsing, with json_without(); NULL: managedFields alone */
+        bool metadata_only;         /* ask for PartialObjectMetadata: items without spec and status */
+        unsigned page;              /* items per answer where they are large; 0: 500 */
+        bool cluster_scoped;        /* nodes, namespaces, storageclasses: `namespaces` of the target does not apply */
         kubernetes_visit visit;
         void *context;
 

@@ -7,6 +7,7 @@
 
 #include "buffer.h"
 #include "json.h"
+#include "json_slim.h"
 #include "scope.h"
 
 static const unsigned PAGE = 500;
@@ -167,6 +168,11 @@ page_take(struct kubernetes *kubernetes, struct cursor *cursor, struct http_answ
                 if (answer->status == 403)
                         forbidden(kubernetes, cursor, err);
         } else {
+                static const char *const nobodys[] = {"managedFields", NULL};
+                if (answer->body.data != NULL)
+                        answer->body.length = json_without(answer->body.data, answer->body.length,
+                                                           cursor->list->without != NULL ? cursor->list->without
+                                                                                         : nobodys);
                 scoped_json page = json_loadb(answer->body.data != NULL ? answer->body.data : "", answer->body.length,
                                               0, &mistake);
                 if (page != NULL) {
