@@ -284,7 +284,7 @@ missed_judge(struct verdict *v)
 
         if (created <= 0 || json_flag(v->job, "suspended", false))
                 return;
-        if (deadline * SECOND_MS > grace && deadline < DAY_MS / SECOND_MS)
+        if (deadline > grace / SECOND_MS && deadline < DAY_MS / SECOND_MS)
                 grace = deadline * SECOND_MS;
         /* Further back no start is looked for. */
         if (from < v->now_ms - 400 * DAY_MS)

@@ -27,7 +27,7 @@ duty_judge(const struct duty *v, const char *control, const char *age_setting)
         struct resource resource = {.kind = "CronJob", .namespace_ = v->namespace_, .name = v->name};
         const char *expected = findings_text(v->out, "a success within %s", findings_duration(v->out, bound));
         bool suspended = json_flag(v->job, "suspended", false);
-        double age = (double)(v->now_ms - succeeded);
+        double age = succeeded > 0 ? (double)(v->now_ms - succeeded) : 0;
 
         if (!suspended && succeeded > 0 && age <= bound) {
                 findings_pass(v->out, control, &resource,

@@ -179,15 +179,14 @@ placement_index(struct building *b, const struct cluster_pod *pod)
         return at;
 }
 
-static json_t *
-pods_json(struct building *b)
+static void
+pods_put(struct building *b, const struct cluster_pod *pods, size_t count, json_t *list)
 {
         const char *name = b->cluster->nodes[b->fullest].name;
-        json_t *list = json_array();
         char owner[600];
 
-        for (size_t i = 0; i < b->cluster->pod_count; i++) {
-                const struct cluster_pod *pod = &b->cluster->pods[i];
+        for (size_t i = 0; i < count; i++) {
+                const struct cluster_pod *pod = &pods[i];
                 if (pod->node != name || !pod_moves(pod))
                         continue;
                 json_t *row = json_push(list, json_object());
@@ -199,6 +198,15 @@ pods_json(struct building *b)
                 json_put_real(row, "memory", pod->memory_request);
                 json_put_whole(row, "placement", placement_index(b, pod));
         }
+}
+
+static json_t *
+pods_json(struct building *b)
+{
+        json_t *list = json_array();
+
+        pods_put(b, b->cluster->pods, b->cluster->pod_count, list);
+        pods_put(b, b->cluster->other_pods, b->cluster->other_pod_count, list);
         return list;
 }
 
@@ -275,18 +283,18 @@ among(const json_t *names, const char *name)
         return false;
 }
 
-/* How many pods that stay the rule selects, by domain.  Pods of one workload come one after the other and share their
- * labels' text: what the selector says of it is kept for the next. */
+/* How many of these pods the rule selects, by domain; those of the fullest node do not stay.  Pods of one workload come
+ * one after the other and share their labels' text: what the selector says of it is kept for the next. */
 static int
-rule_occupied(const struct building *b, json_t *rule)
+rule_occupied(const struct building *b, json_t *rule, const struct cluster_pod *pods, size_t count)
 {
         const json_t *selector = json_object_get(rule, "selector"), *namespaces = json_list(rule, "namespaces");
         const char *topology = json_text(rule, "topology", ""), *last = NULL;
         json_t *occupied = json_object_get(rule, "occupied");
         bool selects = false;
 
-        for (size_t i = 0; i < b->cluster->pod_count; i++) {
-                const struct cluster_pod *pod = &b->cluster->pods[i];
+        for (size_t i = 0; i < count; i++) {
+                const struct cluster_pod *pod = &pods[i];
                 size_t n = *pod->node != '\0' && pod_lives(pod) && among(namespaces, pod->namespace_)
                                    ? cluster_node_index(b->cluster, pod->node)
                                    : SIZE_MAX;
@@ -314,7 +322,8 @@ occupied_make(const struct building *b)
         {
                 json_array_foreach((json_t *)json_list(placement, "rules"), j, rule)
                 {
-                        if (rule_occupied(b, rule) != 0)
+                        if (rule_occupied(b, rule, b->cluster->pods, b->cluster->pod_count) != 0 ||
+                            rule_occupied(b, rule, b->cluster->other_pods, b->cluster->other_pod_count) != 0)
                                 return -1;
                 }
         }

@@ -29,6 +29,16 @@ nodes_collect(struct session *session, json_t *facts, struct error *err)
         return nodes_facts_read(session, facts, err);
 }
 
+/* Pods of the other namespaces take room, too, and cannot be seen. */
+static bool
+nodes_applies(const struct target *target, char *why, size_t size)
+{
+        if (json_array_size(target_value(target, "namespaces")) == 0)
+                return true;
+        snprintf(why, size, "the target looks at chosen namespaces alone: how full its nodes are cannot be told");
+        return false;
+}
+
 static int
 nodes_check(struct session *session, struct rights *rights, struct error *err)
 {
@@ -415,4 +425,5 @@ const struct audit audit_nodes = {
         .collect = nodes_collect,
         .judge = nodes_judge,
         .check = nodes_check,
+        .applies = nodes_applies,
 };

@@ -13,14 +13,10 @@
 /* --- load --------------------------------------------------------------------------------------------------------- */
 
 static void
-loads_read(const struct cluster *cluster, struct node_load *loads)
+pods_count(const struct cluster *cluster, const struct cluster_pod *pods, size_t count, struct node_load *loads)
 {
-        for (size_t n = 0; n < cluster->node_count; n++) {
-                const struct cluster_node *node = &cluster->nodes[n];
-                loads[n].usable = node->ready && !node->cordoned && node->deleted_ms == 0;
-        }
-        for (size_t i = 0; i < cluster->pod_count; i++) {
-                const struct cluster_pod *pod = &cluster->pods[i];
+        for (size_t i = 0; i < count; i++) {
+                const struct cluster_pod *pod = &pods[i];
                 size_t n = *pod->node != '\0' && pod_lives(pod) ? cluster_node_index(cluster, pod->node) : SIZE_MAX;
                 if (n == SIZE_MAX)
                         continue;
@@ -33,6 +29,17 @@ loads_read(const struct cluster *cluster, struct node_load *loads)
                 loads[n].movable_memory += pod->memory_request;
                 loads[n].movable++;
         }
+}
+
+static void
+loads_read(const struct cluster *cluster, struct node_load *loads)
+{
+        for (size_t n = 0; n < cluster->node_count; n++) {
+                const struct cluster_node *node = &cluster->nodes[n];
+                loads[n].usable = node->ready && !node->cordoned && node->deleted_ms == 0;
+        }
+        pods_count(cluster, cluster->pods, cluster->pod_count, loads);
+        pods_count(cluster, cluster->other_pods, cluster->other_pod_count, loads);
 }
 
 static double

@@ -184,6 +184,8 @@ struct cluster_autoscaler {
 
 struct cluster {
         struct cluster_pod *pods;
+        struct cluster_pod *other_pods; /* of namespaces that the target excludes: they take room on nodes; read with
+                                           CLUSTER_PODS, for sums alone */
         struct cluster_job *jobs;
         struct cluster_cronjob *cronjobs;
         struct cluster_node *nodes;
@@ -192,8 +194,8 @@ struct cluster {
         struct cluster_limit_range *limit_ranges;
         struct cluster_budget *budgets;
         struct cluster_autoscaler *autoscalers;
-        size_t pod_count, job_count, cronjob_count, node_count, namespace_count, workload_count, limit_range_count,
-                budget_count, autoscaler_count;
+        size_t pod_count, other_pod_count, job_count, cronjob_count, node_count, namespace_count, workload_count,
+                limit_range_count, budget_count, autoscaler_count;
         unsigned known;                     /* lists that were asked for so far */
         struct error errors[CLUSTER_LISTS]; /* by the bit's number; REASON_NONE: whole */
         const char *autoscaler_version;     /* "v2", "v1"; "" before they were read */

@@ -35,6 +35,7 @@ struct kubernetes_list {
         bool metadata_only;         /* ask for PartialObjectMetadata: items without spec and status */
         unsigned page;              /* items per answer where they are large; 0: 500 */
         bool cluster_scoped;        /* nodes, namespaces, storageclasses: `namespaces` of the target does not apply */
+        bool excluded_too;          /* visit items of namespaces that the target excludes as well */
         kubernetes_visit visit;
         void *context;
 

@@ -32,7 +32,12 @@ static const char *const without[] = {"managedFields",
 
 /* In the order of the bits of enum cluster_list. */
 static const struct kubernetes_list list_table[CLUSTER_LISTS] = {
-        {.group = "", .resource = "pods", .versions = {"v1"}, .without = without, .visit = pod_visit},
+        {.group = "",
+         .resource = "pods",
+         .versions = {"v1"},
+         .without = without,
+         .excluded_too = true,
+         .visit = pod_visit},
         {.group = "apps",
          .resource = "replicasets",
          .versions = {"v1"},
@@ -85,9 +90,9 @@ snapshot_close(void *object)
 {
         struct snapshot *snapshot = object;
         struct cluster *cluster = &snapshot->cluster;
-        void *rows[] = {cluster->pods,        cluster->jobs,      cluster->cronjobs,     cluster->nodes,
-                        cluster->namespaces,  cluster->workloads, cluster->limit_ranges, cluster->budgets,
-                        cluster->autoscalers, snapshot->owned};
+        void *rows[] = {cluster->pods,    cluster->other_pods,  cluster->jobs,      cluster->cronjobs,
+                        cluster->nodes,   cluster->namespaces,  cluster->workloads, cluster->limit_ranges,
+                        cluster->budgets, cluster->autoscalers, snapshot->owned};
 
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
                 free(rows[i]);
@@ -173,8 +178,10 @@ sort(void *rows, size_t count, size_t size, int (*compare)(const void *, const v
 static void
 snapshot_sort(struct cluster *c, unsigned fresh)
 {
-        if (fresh & CLUSTER_PODS)
+        if (fresh & CLUSTER_PODS) {
                 sort(c->pods, c->pod_count, sizeof *c->pods, row_compare);
+                sort(c->other_pods, c->other_pod_count, sizeof *c->other_pods, row_compare);
+        }
         if (fresh & CLUSTER_JOBS)
                 sort(c->jobs, c->job_count, sizeof *c->jobs, row_compare);
         if (fresh & CLUSTER_CRONJOBS)
@@ -207,6 +214,7 @@ cluster_read(struct session *session, unsigned lists, struct error *err)
         if (snapshot == NULL)
                 return NULL;
         struct cluster *cluster = &snapshot->cluster;
+        snapshot->kubernetes = kubernetes;
         if (lists & CLUSTER_PODS)
                 lists |= CLUSTER_REPLICASETS | CLUSTER_JOBS;
         if (lists & CLUSTER_WORKLOADS)

@@ -4,6 +4,7 @@
 
 #include "cluster.h"
 #include "intern.h"
+#include "kubernetes.h"
 
 /* Whose a ReplicaSet or a Job is. */
 struct owned {
@@ -13,6 +14,7 @@ struct owned {
 
 struct snapshot {
         struct cluster cluster;
+        const struct kubernetes *kubernetes; /* borrowed: which namespaces are in scope */
         struct intern *texts;
         struct owned *owned;
         size_t owned_count;

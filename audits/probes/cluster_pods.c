@@ -239,7 +239,10 @@ pod_visit(void *context, const json_t *item)
         struct intern *texts = snapshot->texts;
         const json_t *metadata = json_object_get(item, "metadata"), *spec = json_object_get(item, "spec");
         const json_t *status = json_object_get(item, "status");
-        struct cluster_pod *pod = rows_add((void **)&cluster->pods, &cluster->pod_count, sizeof *pod);
+        bool in_scope = kubernetes_in_scope(snapshot->kubernetes, kubernetes_namespace(item));
+        struct cluster_pod *pod = in_scope ? rows_add((void **)&cluster->pods, &cluster->pod_count, sizeof *pod)
+                                           : rows_add((void **)&cluster->other_pods, &cluster->other_pod_count,
+                                                      sizeof *pod);
 
         if (pod == NULL)
                 return -1;

@@ -101,7 +101,8 @@ item_visit(struct cursor *cursor, const json_t *item, const struct kubernetes *k
         cursor->skipping = false;
         free(cursor->last);
         cursor->last = buffer_take(&key);
-        if (*namespace_ != '\0' && !cursor->list->cluster_scoped && !kubernetes_in_scope(kubernetes, namespace_))
+        if (*namespace_ != '\0' && !cursor->list->cluster_scoped && !cursor->list->excluded_too &&
+            !kubernetes_in_scope(kubernetes, namespace_))
                 return 0;
         cursor->list->count++;
         return cursor->list->visit(cursor->list->context, item);

@@ -86,6 +86,18 @@ check "and nodes are judged all the same" has '.control=="NOD-6" and .status=="f
 "$ROUNDS" check -c "$WORK/rounds.yaml" >"$WORK/check.txt" 2>&1
 check "rounds check names the rules" grep -q 'resourceNames: \["cluster-autoscaler-status"\]' "$WORK/check.txt"
 
+# Pods of namespaces that are nobody's business take room all the same; with chosen namespaces alone, nobody can tell.
+kubernetes_start --objects "$WORK/poor"
+run nodes
+sed -i 's/owner: platform/&, exclude_namespaces: [k]/' "$WORK/rounds.yaml"
+"$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
+json=$(ls -t "$WORK/reports-$KUBE_PORT"/nightly-*Z.json | head -n 1)
+check "excluded pods count as requested" has '.control=="NOD-1" and .resource.kind=="requests" and (.observed|test("CPU 36 % of 20.0 cores"))'
+sed -i 's/exclude_namespaces: \[k\]/namespaces: [k]/' "$WORK/rounds.yaml"
+"$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
+json=$(ls -t "$WORK/reports-$KUBE_PORT"/nightly-*Z.json | head -n 1)
+check "with chosen namespaces alone it is skipped" has '.control=="NOD-1" and .status=="skip" and (.message|test("chosen namespaces"))'
+
 # Batch: the recorded cluster a minute after it was recorded, then one where jobs ran, failed, hung and were late.
 kubernetes_start --now
 run batch
