@@ -6,7 +6,7 @@
  * paused queue's jobs stay in wait; version 3 and 4 keep a marker "0:..." among the ids of wait; attempts are counted
  * in attemptsMade, from version 5 on in atm.  A delayed job's score is the time it is due, times 4096. */
 
-#include "queue_read.h"
+#include "queue_bullmq.h"
 
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 #include "moment.h"
 #include "scope.h"
 
-enum { KEY_LONGEST = 900, BATCH = 20, ACTIVE_MOST = 500, ACTIVE_KEPT = 50, ROWS_MOST = 200, NAME_SHOWN = 120 };
+enum { BATCH = 20, ROWS_MOST = 200 };
 
 static const char DELAY_SCALE[] = "4096";
 
@@ -40,15 +40,15 @@ static const struct {
 };
 
 static void
-key_of(const struct queue_source *source, const char *part, char key[KEY_LONGEST])
+key_of(const struct queue_source *source, const char *part, char key[QUEUE_KEY])
 {
-        snprintf(key, KEY_LONGEST, "%s:%s", source->key, part);
+        snprintf(key, QUEUE_KEY, "%s:%s", source->key, part);
 }
 
 static int
 count_ask(const struct queue_source *source, enum state state, struct error *err)
 {
-        char key[KEY_LONGEST];
+        char key[QUEUE_KEY];
 
         key_of(source, states[state].name, key);
         return redis_send_texts(source->node, err, states[state].sorted ? "ZCARD" : "LLEN", key, NULL);
@@ -61,7 +61,7 @@ bullmq_look(const struct queue_question *question, json_t *look, struct error *e
 {
         const struct queue_source *source = question->source;
         static const enum state counted[] = {WAIT, PAUSED, PRIORITIZED, ACTIVE};
-        char id[KEY_LONGEST], wait[KEY_LONGEST], prioritized[KEY_LONGEST];
+        char id[QUEUE_KEY], wait[QUEUE_KEY], prioritized[QUEUE_KEY];
         int64_t waiting = 0, active = 0;
 
         key_of(source, "id", id);
@@ -111,7 +111,7 @@ static int
 meta_read(const struct queue_source *source, json_t *row, struct error *err)
 {
         static const char *const fields[] = {"paused", "version", "concurrency"};
-        char key[KEY_LONGEST];
+        char key[QUEUE_KEY];
         scoped_reply reply = NULL;
         json_t *meta = json_object();
 
@@ -136,7 +136,7 @@ meta_read(const struct queue_source *source, json_t *row, struct error *err)
 static int
 overdue_read(const struct queue_source *source, json_t *counts, int64_t now_ms, int64_t *oldest_ms, struct error *err)
 {
-        char key[KEY_LONGEST], until[32];
+        char key[QUEUE_KEY], until[32];
         scoped_reply due = NULL;
         scoped_reply first = NULL;
         int64_t scale = strtoll(DELAY_SCALE, NULL, 10);
@@ -253,27 +253,18 @@ retries_add(struct sampler *sampler, const char *name, int64_t attempts, const c
                        : error_memory(err, "facts");
 }
 
-static void
-name_of(const struct redisReply *reply, char name[NAME_SHOWN])
-{
-        scoped_json text = reply->type == REDIS_REPLY_STRING ? json_bytes(reply->str, (size_t)reply->len) : NULL;
-
-        snprintf(name, NAME_SHOWN, "%s", text != NULL ? json_string_value(text) : "");
-        error_text_redact(name);
-}
-
 /* One job's answer: name, opts, timestamp, processedOn, and its data where a schema asks for it. */
 static int
 job_take(struct sampler *sampler, bool waits, const struct redisReply *job, struct error *err)
 {
-        char name[NAME_SHOWN], type[32];
+        char name[QUEUE_JOB_NAME], type[32];
         int64_t attempts, delay_ms;
         const char *backoff;
         bool keeps;
 
         if (job->type != REDIS_REPLY_ARRAY || job->elements < 4 || job->element[0]->type != REDIS_REPLY_STRING)
                 return 0; /* gone meanwhile, or a marker */
-        name_of(job->element[0], name);
+        queue_job_name(job->element[0], name);
         options_read(job->element[1], &attempts, &backoff, &keeps, &delay_ms, type);
         if (retries_add(sampler, name, attempts, backoff, keeps, err) != 0)
                 return -1;
@@ -293,7 +284,7 @@ jobs_take(struct sampler *sampler, bool waits, const json_t *ids, struct error *
 {
         const struct queue_source *source = sampler->question->source;
         size_t count = json_array_size(ids);
-        char key[KEY_LONGEST];
+        char key[QUEUE_KEY];
 
         for (size_t at = 0; at < count; at += BATCH) {
                 size_t end = at + BATCH < count ? at + BATCH : count;
@@ -320,37 +311,6 @@ jobs_take(struct sampler *sampler, bool waits, const json_t *ids, struct error *
         return 0;
 }
 
-/* Adds the ids of a range, without those of `seen`. */
-static int
-ids_ask(const struct queue_source *source, enum state state, int64_t from, int64_t to, json_t *seen, json_t *ids,
-        struct error *err)
-{
-        char key[KEY_LONGEST], first[24], last[24];
-        scoped_reply reply = NULL;
-
-        key_of(source, states[state].name, key);
-        snprintf(first, sizeof first, "%" PRId64, from);
-        snprintf(last, sizeof last, "%" PRId64, to);
-        if (redis_send_texts(source->node, err, states[state].sorted ? "ZRANGE" : "LRANGE", key, first, last, NULL) !=
-                    0 ||
-            redis_take_answer(source->node, states[state].name, &reply, err) != 0)
-                return -1;
-        for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
-                const struct redisReply *id = reply->element[i];
-                if (id->type != REDIS_REPLY_STRING || id->len >= 500 || strncmp(id->str, "0:", 2) == 0)
-                        continue;
-                json_t *text = json_stringn(id->str, (size_t)id->len); /* an id that is no text is not BullMQ's */
-                if (text == NULL || json_object_get(seen, json_string_value(text)) != NULL) {
-                        json_decref(text);
-                        continue;
-                }
-                if (json_object_set_new(seen, json_string_value(text), json_true()) != 0 ||
-                    json_array_append_new(ids, text) != 0)
-                        return error_memory(err, "jobs");
-        }
-        return 0;
-}
-
 static int
 sample_read(const struct queue_question *question, json_t *row, int64_t now_ms, const int64_t count[STATES],
             int64_t *oldest_ms, struct error *err)
@@ -366,124 +326,25 @@ sample_read(const struct queue_question *question, json_t *row, int64_t now_ms, 
                 scoped_json seen = json_object();
                 scoped_json ids = json_array();
                 int64_t newest = share[state] / 2, oldest = share[state] - newest;
-                of += count[state];
                 if (share[state] == 0)
                         continue;
                 /* Lists: the oldest on the right; sorted sets: on the left. */
-                if (ids_ask(question->source, state, states[state].sorted ? 0 : -oldest,
-                            states[state].sorted ? oldest - 1 : -1, seen, ids, err) != 0 ||
-                    (newest > 0 && ids_ask(question->source, state, states[state].sorted ? -newest : 0,
-                                           states[state].sorted ? -1 : newest - 1, seen, ids, err) != 0) ||
+                if (queue_ids(question->source, states[state].name, states[state].sorted,
+                              states[state].sorted ? 0 : -oldest, states[state].sorted ? oldest - 1 : -1, seen, ids,
+                              err) != 0 ||
+                    (newest > 0 && queue_ids(question->source, states[state].name, states[state].sorted,
+                                             states[state].sorted ? -newest : 0, states[state].sorted ? -1 : newest - 1,
+                                             seen, ids, err) != 0) ||
                     jobs_take(&sampler, states[state].waits, ids, err) != 0)
                         return -1;
+                /* Where the whole state was asked for, what was there is what it holds: a marker is no job. */
+                of += share[state] < count[state] ? count[state] : (int64_t)json_array_size(ids);
         }
         *oldest_ms = sampler.oldest_ms > *oldest_ms ? sampler.oldest_ms : *oldest_ms;
         return json_put_whole(retries, "jobs", sampler.jobs) == 0 && json_put_whole(retries, "of", of) == 0 &&
                                json_put_whole(retries, "others", sampler.others) == 0
                        ? 0
                        : error_memory(err, "facts");
-}
-
-/* --- active jobs -------------------------------------------------------------------------------------------------- */
-
-static int
-active_job(const struct queue_source *source, json_t *jobs, const char *id, int64_t now_ms, struct error *err)
-{
-        scoped_reply job = NULL;
-        scoped_reply lock = NULL;
-        char name[NAME_SHOWN], shown[64];
-
-        if (redis_take_answer(source->node, "HMGET of a job", &job, err) != 0 ||
-            redis_take_answer(source->node, "EXISTS of a lock", &lock, err) != 0)
-                return -1;
-        if (job->type != REDIS_REPLY_ARRAY || job->elements != 3 || job->element[0]->type != REDIS_REPLY_STRING)
-                return 0;
-        int64_t since = queue_number(job->element[1], 0), stalled = queue_number(job->element[2], 0);
-        json_t *row = json_push(jobs, json_object());
-        name_of(job->element[0], name);
-        snprintf(shown, sizeof shown, "%.60s", id);
-        error_text_redact(shown);
-        return row != NULL && json_put_text(row, "id", shown) == 0 && json_put_text(row, "name", name) == 0 &&
-                               (since == 0 ||
-                                json_put_whole(row, "age_ms", since < now_ms ? now_ms - since : 0) == 0) &&
-                               json_put_flag(row, "locked", queue_number(lock, 0) > 0) == 0 &&
-                               json_put_whole(row, "stalled", stalled) == 0 && json_put_text(row, "key", id) == 0
-                       ? 0
-                       : error_memory(err, "facts");
-}
-
-static int
-longest_first(const void *a, const void *b)
-{
-        const json_t *left = *(json_t *const *)a, *right = *(json_t *const *)b;
-        int64_t l = json_whole(left, "age_ms", -1), r = json_whole(right, "age_ms", -1);
-
-        return l != r ? (l < r ? 1 : -1) : strcmp(json_text(left, "id", ""), json_text(right, "id", ""));
-}
-
-/* Keeps those that are still active, the longest first, at most ACTIVE_KEPT; `still` holds the ids of a second look. */
-static int
-active_keep(json_t *rows, const json_t *jobs, const json_t *still, struct error *err)
-{
-        size_t count = 0;
-        scoped(scope_free) json_t **sorted = calloc(json_array_size(jobs) + 1, sizeof(json_t *));
-
-        if (sorted == NULL)
-                return error_memory(err, "facts");
-        for (size_t i = 0; i < json_array_size(jobs); i++) {
-                json_t *job = json_array_get(jobs, i);
-                if (json_object_get(still, json_text(job, "key", "")) != NULL)
-                        sorted[count++] = job;
-        }
-        qsort(sorted, count, sizeof *sorted, longest_first);
-        for (size_t i = 0; i < count && i < ACTIVE_KEPT; i++) {
-                json_object_del(sorted[i], "key");
-                if (json_array_append(rows, sorted[i]) != 0)
-                        return error_memory(err, "facts");
-        }
-        return 0;
-}
-
-static int
-active_read(const struct queue_question *question, json_t *row, int64_t now_ms, int64_t count, struct error *err)
-{
-        const struct queue_source *source = question->source;
-        scoped_json seen = json_object();
-        scoped_json ids = json_array();
-        scoped_json still = json_object();
-        scoped_json again = json_array();
-        scoped_json jobs = json_array();
-        json_t *active = json_object(), *rows = json_array();
-        char key[KEY_LONGEST];
-        size_t i;
-        json_t *id;
-
-        if (json_put(row, "active", active) != 0 || json_put(active, "rows", rows) != 0 ||
-            json_put_whole(active, "jobs", count) != 0 ||
-            json_put_whole(active, "unseen", count > ACTIVE_MOST ? count - ACTIVE_MOST : 0) != 0)
-                return error_memory(err, "facts");
-        if (count == 0)
-                return 0;
-        if (ids_ask(source, ACTIVE, -ACTIVE_MOST, -1, seen, ids, err) != 0)
-                return -1;
-        json_array_foreach(ids, i, id)
-        {
-                key_of(source, json_string_value(id), key);
-                if (redis_send_texts(source->node, err, "HMGET", key, "name", "processedOn", "stc", NULL) != 0)
-                        return -1;
-                snprintf(key, sizeof key, "%s:%s:lock", source->key, json_string_value(id));
-                if (redis_send_texts(source->node, err, "EXISTS", key, NULL) != 0)
-                        return -1;
-        }
-        json_array_foreach(ids, i, id)
-        {
-                if (active_job(source, jobs, json_string_value(id), now_ms, err) != 0)
-                        return -1;
-        }
-        /* A job that ended in between has no lock, and is none that is stuck. */
-        if (ids_ask(source, ACTIVE, -2 * ACTIVE_MOST, -1, still, again, err) != 0)
-                return -1;
-        return active_keep(rows, jobs, still, err);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -496,7 +357,7 @@ bullmq_read(const struct queue_question *question, json_t *row, struct error *er
 
         if (counts_read(source, row, count, err) != 0 || meta_read(source, row, err) != 0 ||
             sample_read(question, row, now_ms, count, &oldest_ms, err) != 0 ||
-            active_read(question, row, now_ms, count[ACTIVE], err) != 0 ||
+            queue_active_read(question, row, now_ms, count[ACTIVE], err) != 0 ||
             overdue_read(source, json_object_get(row, "counts"), now_ms, &oldest_ms, err) != 0)
                 return -1;
         return oldest_ms < 0 || json_put_whole(row, "oldest_ms", oldest_ms) == 0 ? 0 : error_memory(err, "facts");

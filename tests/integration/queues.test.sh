@@ -21,6 +21,17 @@ bull plant || exit 1
         # A job that its worker lost: active, and no lock.
         echo "HSET bull:seed-jobs:lost name orphan opts '{\"attempts\":3,\"backoff\":{\"type\":\"exponential\"}}' timestamp 1700000000000 processedOn 1700000000000"
         echo "LPUSH bull:seed-jobs:active lost"
+        # BullMQ 4: a pause renamed wait to paused, a marker lies among the ids, a number of milliseconds is a fixed backoff.
+        echo "HSET bull:v4-jobs:meta opts.maxLenEvents 10000 paused 1"
+        for i in 1 2; do
+                echo "HSET bull:v4-jobs:$i name old opts '{\"attempts\":5,\"backoff\":2000}' data '{}' timestamp $(date +%s)000 attemptsMade 4"
+                echo "RPUSH bull:v4-jobs:paused $i"
+        done
+        echo "RPUSH bull:v4-jobs:wait 0:0"
+        # Delayed, due for a quarter of an hour, and nobody takes it.
+        echo "HSET bull:v4-due:meta opts.maxLenEvents 10000"
+        echo "HSET bull:v4-due:9 name due opts '{\"attempts\":1,\"delay\":1000}' data '{}' timestamp $(date +%s)000"
+        echo "ZADD bull:v4-due:delayed $((($(date +%s) - 900) * 1000 * 4096 + 9)) 9"
 } | cli >/dev/null
 start node "$TOP/tests/integration/queues_bullmq.cjs" "redis://127.0.0.1:$PORT" grow growing-jobs
 start node "$TOP/tests/integration/queues_bullmq.cjs" "redis://127.0.0.1:$PORT" hold seed-jobs seed
@@ -49,6 +60,8 @@ targets:
       - {name: journey-jobs}
       - {name: growing-jobs}
       - {name: seed-jobs, limits: {seed: 1s}}
+      - {name: v4-jobs}
+      - {name: v4-due}
       - {name: absent-jobs}
       - {name: events, kind: stream, group: scorers, field: payload, schema: {type: object, properties: {n: {maximum: 9}}}, limits: {"*": 1s}}
       - {name: notifications, kind: list, key: "notify:pending", time: /createdAt}
@@ -83,6 +96,9 @@ check "a growing queue" queue_is WRK-4 growing-jobs fail '[+][0-9]+/min over 2 s
 check "a paused queue with jobs" queue_is WRK-4 journey-jobs fail 'paused, 3 jobs wait'
 check "a job past its type's limit" has '.control=="WRK-2" and .status=="fail" and .resource.namespace=="seed-jobs" and .resource.name=="seed" and (.observed|test("1 active for too long.*job 1\\)$"))'
 check "a job that no worker holds" has '.control=="WRK-2" and .status=="fail" and .resource.name=="orphan" and (.observed|test("1 of them held by no worker"))'
+check "a queue paused by BullMQ 4, its marker not counted" has '.resource.kind=="workers" and .resource.name=="v4-jobs" and (.observed|test("^paused, 2 jobs wait"))'
+check "a backoff that is a number is a fixed one" queue_is WRK-5 v4-jobs fail '2 of 2 jobs may be tried more than 3 times .up to 5: old.*backoff fixed'
+check "a delayed job that is due and not taken" has '.resource.kind=="workers" and .resource.name=="v4-due" and (.observed|test("^0 waiting and 1 overdue, oldest 15 min"))'
 check "a queue that was never used is an error" has '.resource.name=="absent-jobs" and .status=="error" and .control=="WRK-5"'
 check "a dead consumer of a stream" has '.control=="WRK-2" and .status=="fail" and .resource.kind=="consumer group" and (.observed|test("3 of 3 delivered.*worker-7"))'
 check "the stream's lag is its depth" queue_is WRK-4 events pass '^7 waiting'
