@@ -86,13 +86,15 @@ static const struct postgres_part server_parts[] = {
         "locked AS MATERIALIZED (SELECT DISTINCT l.relation FROM pg_locks l JOIN pg_database d ON d.oid = l.database " \
         "WHERE d.datname = current_database() AND l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL) "
 
-/* Candidates by relpages, which cost nothing; where that is 0 or the rows doubled since it was counted, by
- * size.  A locked one may not be asked for its size: 128 rows a page are assumed where it has not been counted. */
+/* Candidates by relpages, which cost nothing; where nobody counted (until 13 that looks like an empty table) or the
+ * rows doubled since it was counted, by size.  A locked one may not be asked for its size: 128 rows a page are assumed
+ * where it has not been counted. */
 #define TABLES(INSERTED)                                                                                      \
         "WITH " LOCKED ", counted AS (SELECT c.oid, c.relnamespace, c.relname, c.reltuples, c.reloptions, "   \
         "c.reltoastrelid, k.relation IS NOT NULL AS locked, current_setting('block_size')::bigint AS block, " \
         "CASE WHEN k.relation IS NOT NULL THEN greatest(c.relpages, pg_stat_get_live_tuples(c.oid) / 128) "   \
-        "WHEN c.relpages = 0 OR pg_stat_get_live_tuples(c.oid) > 2 * c.reltuples "                            \
+        "WHEN c.relpages = 0 AND (c.reltuples < 0 OR current_setting('server_version_num')::int < 140000) "   \
+        "OR pg_stat_get_live_tuples(c.oid) > 2 * c.reltuples "                                                \
         "THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE c.relpages END AS pages "  \
         "FROM pg_class c LEFT JOIN locked k ON k.relation = c.oid "                                           \
         "WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384), "                     \

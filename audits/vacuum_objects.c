@@ -159,6 +159,7 @@ void
 vacuum_judge_sequences(const struct vacuum_judge *j)
 {
         const json_t *rows = json_list(j->facts, "sequences");
+        double low = json_real_or(j->facts, "sequences_low", 0);
         size_t failing = 0, hidden = 0, unread = 0, i;
         struct sequence highest = {.percent = -1};
         const char *names = "";
@@ -187,9 +188,11 @@ vacuum_judge_sequences(const struct vacuum_judge *j)
         if (failing > 0 || hidden + unread > 0)
                 return;
         findings_pass(j->out, "DSK-3", &(struct resource){.kind = "sequences", .name = "all"},
-                      highest.percent >= 0 ? findings_text(j->out, "%zu of a small range, the fullest %s: %.1f %%",
-                                                           json_array_size(rows), highest.id, highest.percent)
-                                           : "none has a small range",
+                      highest.percent >= 0
+                              ? findings_text(j->out, "%.0f of a small range, the fullest %s: %.1f %%",
+                                              low + (double)json_array_size(rows), highest.id, highest.percent)
+                      : low > 0 ? findings_text(j->out, "%.0f of a small range, all with less than 10 %%", low)
+                                : "none has a small range",
                       findings_text(j->out, "at most %g %% used", policy_number(j->policy, "DSK-3", "sequences")),
                       "No sequence is near its end.");
 }

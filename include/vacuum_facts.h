@@ -13,7 +13,8 @@
  *    "ages": [{database, schema, name, toast, temporary, xid_age, multixact_age, bytes}],
  *    "indexes": [{database, schema, name, table_schema, table, partitioned, leftover, maintained, bytes}], invalid ones
  *    "sequences": [{database, schema, name, increment, low, high, cycles, readable, last, called, table_schema,
- *                   table, column, type}]}                              of a small range, with the narrowest column
+ *                   table, column, type}],                              of a small range, with the narrowest column
+ *    "sequences_low": how many more of these have used less than a tenth}
  *
  * Ages are in transactions (or multixacts); times are the server's own clock, to be held against now_ms. */
 #ifndef ROUNDS_VACUUM_FACTS_H
