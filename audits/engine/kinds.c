@@ -7,8 +7,10 @@
 extern const struct target_kind kind_custom;
 extern const struct target_kind kind_evidence;
 extern const struct target_kind kind_http;
+extern const struct target_kind kind_keycloak;
 extern const struct target_kind kind_kubernetes;
 extern const struct target_kind kind_ntp;
+extern const struct target_kind kind_oidc;
 extern const struct target_kind kind_pgbouncer;
 extern const struct target_kind kind_postgres;
 extern const struct target_kind kind_prometheus;
@@ -25,8 +27,10 @@ const struct target_kind *const target_kinds[] = {
         &kind_custom,
         &kind_evidence,
         &kind_http,
+        &kind_keycloak,
         &kind_kubernetes,
         &kind_ntp,
+        &kind_oidc,
         &kind_pgbouncer,
         &kind_postgres,
         &kind_prometheus,

@@ -22,6 +22,7 @@ extern const struct audit audit_evidence;
 extern const struct audit audit_hpa;
 extern const struct audit audit_images;
 extern const struct audit audit_keda;
+extern const struct audit audit_lockout;
 extern const struct audit audit_nodes;
 extern const struct audit audit_partitions;
 extern const struct audit audit_pg_settings;
@@ -41,6 +42,7 @@ extern const struct audit audit_settings;
 extern const struct audit audit_source_scan;
 extern const struct audit audit_stuffing;
 extern const struct audit audit_temp_files;
+extern const struct audit audit_tokens;
 extern const struct audit audit_vacuum;
 extern const struct audit audit_wal;
 
@@ -64,6 +66,7 @@ const struct audit *const audits[] = {
         &audit_hpa,
         &audit_images,
         &audit_keda,
+        &audit_lockout,
         &audit_nodes,
         &audit_partitions,
         &audit_pg_settings,
@@ -83,6 +86,7 @@ const struct audit *const audits[] = {
         &audit_source_scan,
         &audit_stuffing,
         &audit_temp_files,
+        &audit_tokens,
         &audit_vacuum,
         &audit_wal,
         NULL,
