@@ -1,4 +1,4 @@
-# A Redis used as cache and queue at once.  Sourced by tests/demo/run.
+# A Redis used as cache and queue at once, on a metered plan that somebody polls away.  Sourced by tests/demo/run.
 # shellcheck shell=bash disable=SC2034
 
 demo_redis() {
@@ -13,7 +13,11 @@ demo_redis() {
                 for i in $(seq 120); do echo "RPUSH bull:batch-jobs:wait $i"; done
                 [ "$1" = first ] && echo "SET model:snapshot $(head -c 1500000 /dev/zero | tr '\0' x)"
         } | "$(program redis-cli)" -p "$port" >/dev/null
-        DEMO_SAYS="a cache that evicts the wrong keys, keys that never expire, an oversized value"
+        # A worker that asks an empty queue twenty times a second: some 50 million commands a month.
+        start "$(program redis-cli)" -p "$port" -r -1 -i 0.05 LLEN bull:mail-jobs:wait
+        POLICY="$POLICY
+  RED-6: {quota: 500000, window: 2s}"
+        DEMO_SAYS="a cache that evicts the wrong keys, keys that never expire, an oversized value, a queue beside the cache, a poller"
         [ "$1" = again ] && DEMO_SAYS="the oversized value is gone"
         TARGETS="$TARGETS
   - name: cache
