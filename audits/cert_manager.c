@@ -126,7 +126,7 @@ inventory_add(const struct judge *j, const json_t *certificate, const json_t *se
         json_put_text(row, "secret", json_text(certificate, "secret", ""));
         json_put_text(row, "issuer", renewal_issuer_words(&j->renewals, certificate));
         json_put_flag(row, "ready", json_flag(certificate, "ready", false));
-        put_moment(row, "not_after", json_whole(certificate, "not_after_ms", 0));
+        put_moment(row, "not_after", renewal_moment(certificate, "not_after_ms"));
         put_moment(row, "renewal", renewal_due(certificate));
         json_put_text(row, "owner", owner != NULL ? owner : "");
         json_put_text(row, "used_by", users_of(j, secret));
@@ -137,7 +137,7 @@ inventory_add(const struct judge *j, const json_t *certificate, const json_t *se
 static bool
 still_issuing(const struct judge *j, const json_t *certificate)
 {
-        int64_t created = json_whole(certificate, "created_ms", 0);
+        int64_t created = renewal_moment(certificate, "created_ms");
 
         return !json_flag(certificate, "ready", false) && json_whole(certificate, "revision", 0) == 0 && created > 0 &&
                j->renewals.now_ms - created <= policy_whole(j->policy, "CRT-1", "overdue");
@@ -151,7 +151,7 @@ certificate_judge(struct judge *j, const json_t *certificate, size_t index)
         const char *name = json_text(certificate, "name", "?"), *remedy = NULL;
         const json_t *row = json_object_get(j->secrets, key_of(j, namespace_, secret));
         struct resource resource = {.kind = "Secret", .namespace_ = namespace_, .name = secret};
-        int64_t until = json_whole(certificate, "not_after_ms", 0);
+        int64_t until = renewal_moment(certificate, "not_after_ms");
         scoped_buffer faults = BUFFER_INIT(6000);
 
         inventory_add(j, certificate, row);
@@ -199,7 +199,7 @@ secret_judge(struct judge *j, const json_t *secret, size_t index)
 {
         const char *namespace_ = json_text(secret, "namespace", ""), *name = json_text(secret, "name", "");
         const char *annotated = json_text(secret, "certificate", ""), *users = users_of(j, secret), *message;
-        int64_t until = json_whole(secret, "not_after_ms", 0);
+        int64_t until = renewal_moment(secret, "not_after_ms");
         struct findings *out = j->out;
 
         if (json_has(j->claimed, key_of(j, namespace_, name)) || exempt(j, namespace_, name))
@@ -293,15 +293,15 @@ rehearsals_gather(const struct judge *j, struct rehearsal *rehearsal)
                 if (is_staging(j, namespace_, name, json_list(one, "dns_names"),
                                json_text(json_map(one, "issuer"), "name", ""),
                                json_text(renewal_issuer(&j->renewals, one), "server", "")))
-                        rehearsal_see(j, rehearsal, namespace_, name, json_whole(one, "not_before_ms", 0),
+                        rehearsal_see(j, rehearsal, namespace_, name, renewal_moment(one, "not_before_ms"),
                                       json_whole(one, "revision", 0) != 1);
         }
         json_array_foreach((json_t *)json_list(j->facts, "secrets"), i, one)
         {
                 const char *namespace_ = json_text(one, "namespace", ""), *name = json_text(one, "name", "");
-                if (!json_has(j->claimed, key_of(j, namespace_, name)) && json_whole(one, "not_before_ms", 0) > 0 &&
+                if (!json_has(j->claimed, key_of(j, namespace_, name)) && renewal_moment(one, "not_before_ms") > 0 &&
                     is_staging(j, namespace_, name, json_list(one, "names"), "", ""))
-                        rehearsal_see(j, rehearsal, namespace_, name, json_whole(one, "not_before_ms", 0), true);
+                        rehearsal_see(j, rehearsal, namespace_, name, renewal_moment(one, "not_before_ms"), true);
         }
 }
 

@@ -35,6 +35,14 @@ renewal_day(struct findings *out, int64_t at_ms)
         return findings_text(out, "%.10s", text);
 }
 
+int64_t
+renewal_moment(const json_t *row, const char *key)
+{
+        int64_t at_ms = json_whole(row, key, 0);
+
+        return at_ms > 0 && at_ms < 253402300800000 ? at_ms : 0;
+}
+
 static bool
 among(const json_t *list, const char *word)
 {
@@ -188,7 +196,7 @@ order_faults(struct fault *fault)
         {
                 const char *state = json_text(order, "state", ""), *reason = json_text(order, "reason", "");
                 const char *name = json_text(order, "name", "?");
-                int64_t created = json_whole(order, "created_ms", 0), age = created > 0 ? r->now_ms - created : 0;
+                int64_t created = renewal_moment(order, "created_ms"), age = created > 0 ? r->now_ms - created : 0;
                 if (strcmp(json_text(order, "namespace", ""), namespace_) != 0 ||
                     strcmp(json_text(order, "certificate", ""), json_text(fault->certificate, "name", "?")) != 0 ||
                     (!has_failed(state) && age <= patience))
@@ -208,8 +216,9 @@ order_faults(struct fault *fault)
 int64_t
 renewal_due(const json_t *certificate)
 {
-        int64_t from = json_whole(certificate, "not_before_ms", 0), until = json_whole(certificate, "not_after_ms", 0);
-        int64_t due = json_whole(certificate, "renewal_ms", 0), before = json_whole(certificate, "renew_before_ms", 0);
+        int64_t from = renewal_moment(certificate, "not_before_ms"),
+                until = renewal_moment(certificate, "not_after_ms");
+        int64_t due = renewal_moment(certificate, "renewal_ms"), before = json_whole(certificate, "renew_before_ms", 0);
         int64_t percent = json_whole(certificate, "renew_before_percent", 0);
 
         if (due > 0)
@@ -229,7 +238,7 @@ ready_faults(struct fault *fault, const char *remedy)
         const json_t *certificate = fault->certificate;
         struct findings *out = fault->renewals->out;
         const char *message = json_text(certificate, "message", "");
-        int64_t created = json_whole(certificate, "created_ms", 0);
+        int64_t created = renewal_moment(certificate, "created_ms");
 
         if (!json_has(certificate, "ready"))
                 say(fault, remedy,
@@ -248,7 +257,7 @@ date_faults(struct fault *fault, const char *remedy)
         const struct renewals *r = fault->renewals;
         const json_t *certificate = fault->certificate;
         int64_t due = renewal_due(certificate), attempts = json_whole(certificate, "attempts", 0);
-        int64_t failed = json_whole(certificate, "failed_ms", 0);
+        int64_t failed = renewal_moment(certificate, "failed_ms");
 
         if (due > 0 && due <= r->now_ms && r->now_ms - due > policy_whole(r->policy, "CRT-1", "overdue"))
                 say(fault, remedy,
@@ -268,7 +277,8 @@ alert_faults(struct fault *fault)
 {
         const struct renewals *r = fault->renewals;
         const json_t *certificate = fault->certificate;
-        int64_t from = json_whole(certificate, "not_before_ms", 0), until = json_whole(certificate, "not_after_ms", 0);
+        int64_t from = renewal_moment(certificate, "not_before_ms"),
+                until = renewal_moment(certificate, "not_after_ms");
         int64_t due = renewal_due(certificate), alert = policy_whole(r->policy, "CRT-1", "alert");
         int64_t before = json_whole(certificate, "renew_before_ms", until - due); /* what was asked for, if it was */
 

@@ -9,6 +9,9 @@
 #include "json.h"
 #include "moment.h"
 
+/* The year 9999: RFC 5280's date of what has no end. */
+static const int64_t MOMENT_MOST = 253402300800000;
+
 /* --- expiry --------------------------------------------------------------------------------------------------------
  */
 
@@ -34,7 +37,8 @@ certificate_expiry(const json_t *certificate, const struct policy *policy, int64
         json_t *step;
 
         *out = (struct expiry){.severity = SEV_NONE};
-        if (until <= 0 || until <= from || until - from > 400LL * 365 * DAY_MS)
+        if (from < -MOMENT_MOST || until <= 0 || until > MOMENT_MOST || until <= from ||
+            until - from > 400LL * 365 * DAY_MS)
                 return false;
         out->left_ms = until - now_ms;
         out->share = 100.0 * (double)out->left_ms / (double)(until - from);
@@ -131,6 +135,8 @@ validity_faults(const json_t *leaf, bool is_public, int64_t now_ms, struct buffe
         int64_t from = json_whole(leaf, "not_before_ms", 0), until = json_whole(leaf, "not_after_ms", 0);
         char text[MOMENT_TEXT];
 
+        if (from < -MOMENT_MOST || from > MOMENT_MOST || until < -MOMENT_MOST || until > MOMENT_MOST)
+                return; /* CRT-2 says that they make no sense */
         if (from > now_ms) {
                 moment_format(from, text);
                 buffer_format(out, "It is not valid before %s. ", text);

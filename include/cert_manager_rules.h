@@ -17,6 +17,9 @@ struct renewals {
         int64_t now_ms;
 };
 
+/* A moment of the facts; 0 for one that is missing, or that no calendar has. */
+int64_t renewal_moment(const json_t *row, const char *key);
+
 /* When cert-manager means to renew: what it says itself, else its rule (renewBefore, a share of the life, a third of
  * it); 0 when nothing was issued yet. */
 int64_t renewal_due(const json_t *certificate);
