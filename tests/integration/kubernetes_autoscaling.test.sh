@@ -93,6 +93,15 @@ run
 check "mended, it passes" has '.control=="LAT-1" and .status=="pass" and (.observed|test("1 of 1"))'
 check "and nothing else is said" jq -e '[.findings[] | select(.status != "pass")] | length == 0' "$json"
 
+# A server that takes its time costs its own deadline, and no more.
+kubernetes_start --fault 'horizontalpodautoscalers=slow:20000'
+config hpa
+sed -i 's/owner: platform/&, timeout: 2s/' "$WORK/rounds.yaml"
+from=$(date +%s)
+run
+check "a slow answer is an error" has '.control=="LAT-1" and .status=="error" and .reason=="timeout"'
+check "after two seconds, not twenty" [ $(($(date +%s) - from)) -lt 12 ]
+
 # Refused lists.
 kubernetes_start --fault 'horizontalpodautoscalers=403'
 config hpa
