@@ -88,7 +88,7 @@ json=$(ls "$WORK"/reports/nightly-*Z.json)
 has() { jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null || { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }; }
 queue_is() { has ".control==\"$1\" and .resource.name==\"$2\" and .status==\"$3\" and ((.observed + .message)|test(\"${4:-}\"))"; }
 check "an unassessed queue makes exit status 2" [ "$status" -eq 2 ]
-check "a healthy queue passes" queue_is WRK-4 pipeline-jobs pass '^5 waiting, oldest [0-9]+ s, .*1 delayed'
+check "a healthy queue passes" queue_is WRK-4 pipeline-jobs pass '^5 waiting, oldest [0-9]+ (s|min), .*1 delayed'
 check "its retries pass" queue_is WRK-5 pipeline-jobs pass '0 of 16 jobs'
 check "its messages fit" queue_is DLQ-5 pipeline-jobs pass 'all of 16'
 check "a deep queue is SEV1, prioritized jobs counted" has '.control=="WRK-4" and .resource.name=="batch-jobs" and .resource.kind=="queue" and .severity=="SEV1" and (.observed|test("^620 waiting")) and .owner=="scoring"'
@@ -97,7 +97,7 @@ check "a sample says its size and interval" queue_is WRK-5 batch-jobs pass '0 of
 check "messages that do not fit: which field, and how many" queue_is DLQ-5 batch-jobs fail '100 of 200 messages do not fit.*/id'
 check "an unsupported keyword is an error that names it" has '.control=="DLQ-5" and .resource.name=="retrain-jobs" and .status=="error" and .reason=="unsupported" and (.message|test("unevaluatedProperties"))'
 check "too many attempts and fixed backoff" queue_is WRK-5 retrain-jobs fail '6 of 10 jobs may be tried more than 3 times .up to 10: retrain.*backoff fixed'
-check "a growing queue" queue_is WRK-4 growing-jobs fail '[+][0-9]+/min over [34] s.*grows steadily'
+check "a growing queue" queue_is WRK-4 growing-jobs fail '[+][0-9]+/min over [0-9]+ s.*grows steadily'
 check "a paused queue with jobs" queue_is WRK-4 journey-jobs fail 'paused, 3 jobs wait'
 check "a job past its type's limit" has '.control=="WRK-2" and .status=="fail" and .resource.namespace=="seed-jobs" and .resource.name=="seed" and (.observed|test("1 active for too long.*job 1\\)$"))'
 check "a job that no worker holds" has '.control=="WRK-2" and .status=="fail" and .resource.name=="orphan" and (.observed|test("1 of them held by no worker"))'
