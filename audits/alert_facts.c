@@ -19,8 +19,6 @@
 
 enum { RULES_MOST = 5000, LINK_LONGEST = 300, SILENCES_MOST = 500, JOBS_MOST = 1000 };
 
-static const char every_control[] = "ALR-1,ALR-2,ALR-3,ALR-4,ALR-5,ALR-6,ALR-7,ALR-8,ALR-9,ALR-10,ALR-11,CRT-2,DLQ-1";
-
 /* --- rules -------------------------------------------------------------------------------------------------------- */
 
 /* Names of annotations, and those that are links: texts are for people, and may hold anything. */
@@ -143,12 +141,11 @@ object_visit(void *context, const json_t *item)
 }
 
 static int
-objects_read(struct session *session, const char *target, json_t *facts, struct error *err)
+objects_read(struct session *session, const char *target, json_t *rules, json_t *recordings, struct error *err)
 {
         struct session *other = session_reference(session, target, err);
         struct kubernetes *kubernetes = other != NULL ? kubernetes_session(other, err) : NULL;
-        struct objects objects = {json_object_get(facts, "objects"), json_object_get(facts, "object_recordings"),
-                                  target};
+        struct objects objects = {rules, recordings, target};
         struct kubernetes_list list = {.group = "monitoring.coreos.com",
                                        .resource = "prometheusrules",
                                        .versions = {"v1"},
@@ -164,23 +161,23 @@ objects_read(struct session *session, const char *target, json_t *facts, struct 
         return -1;
 }
 
+/* Into the arrays of those names.  A cluster that cannot be read is a gap for `controls`. */
 static int
-all_objects_read(struct session *session, json_t *facts)
+all_objects_read(struct session *session, json_t *facts, const char *rules_key, const char *recordings_key,
+                 const char *controls)
 {
         const json_t *targets = target_value(session->target, "rules_of");
-        size_t i;
-        json_t *target;
+        json_t *rules = json_array(), *recordings = json_array(), *target;
         struct error err;
+        size_t i;
 
-        if (json_array_size(targets) == 0)
-                return 0;
-        json_put(facts, "objects", json_array());
-        json_put(facts, "object_recordings", json_array());
+        if (json_put(facts, rules_key, rules) != 0 || json_put(facts, recordings_key, recordings) != 0)
+                return -1;
         json_array_foreach((json_t *)targets, i, target)
         {
                 struct resource resource = {.kind = "PrometheusRules", .name = json_string_value(target)};
-                if (objects_read(session, resource.name, facts, &err) != 0 &&
-                    facts_gap(facts, "objects", every_control, &resource, &err) != 0)
+                if (objects_read(session, resource.name, rules, recordings, &err) != 0 &&
+                    facts_gap(facts, "objects", controls, &resource, &err) != 0)
                         return -1;
         }
         return 0;
@@ -345,9 +342,28 @@ series_read(struct session *session, struct prometheus *prometheus, json_t *fact
         return facts_gap(facts, "series", "ALR-11", NULL, &err);
 }
 
+/* Where no Prometheus can be asked, the clusters' objects are the rules; whether any fires is not known then. */
+static int
+objects_alone_read(struct session *session, json_t *facts, struct error *err)
+{
+        static const char controls[] =
+                "ALR-1,ALR-2,ALR-3,ALR-4,ALR-5,ALR-6,ALR-7,ALR-8,ALR-9,ALR-10,ALR-11,CRT-2,DLQ-1";
+
+        if (all_objects_read(session, facts, "rules", "recordings", controls) != 0 ||
+            json_put_flag(facts, "prometheus", false) != 0)
+                return error_memory(err, "facts");
+        return 0;
+}
+
 int
 alert_facts_read(struct session *session, json_t *facts, struct error *err)
 {
+        const char *url = target_text(session->target, "url");
+        bool objects = json_array_size(target_value(session->target, "rules_of")) > 0;
+
+        if (url == NULL && objects)
+                return objects_alone_read(session, facts, err);
+
         struct prometheus *prometheus = prometheus_session(session, err);
         struct error unread;
         char version[64];
@@ -362,7 +378,9 @@ alert_facts_read(struct session *session, json_t *facts, struct error *err)
         if (prometheus_has_alertmanager(prometheus) && routing_read(prometheus, facts, &unread) != 0 &&
             facts_gap(facts, "routing", "ALR-11", NULL, &unread) != 0)
                 return error_memory(err, "facts");
-        if (all_objects_read(session, facts) != 0 || series_read(session, prometheus, facts) != 0)
+        if (objects && all_objects_read(session, facts, "objects", "object_recordings", "ALR-11") != 0)
+                return error_memory(err, "facts");
+        if (series_read(session, prometheus, facts) != 0)
                 return error_memory(err, "facts");
         return 0;
 }

@@ -283,7 +283,8 @@ static void
 well_tell(const struct alert_judge *j, size_t well, size_t watched)
 {
         struct resource resource = {.kind = "alert rules", .name = "of the playbooks"};
-        bool fire = !facts_lacks(j->facts, "series"), reach = json_map(j->facts, "routing") != NULL;
+        bool fire = json_list(j->facts, "selectors") != NULL && !facts_lacks(j->facts, "series"),
+             reach = json_map(j->facts, "routing") != NULL;
 
         findings_pass(j->out, control, &resource, findings_text(j->out, "%zu of %zu rules", well, watched),
                       "every rule of a playbook",
@@ -310,7 +311,13 @@ alert_reach_judge(const struct alert_judge *j)
                         unread_tell(j, rule);
                 }
         }
-        if (json_map(j->facts, "routing") == NULL && !facts_lacks(j->facts, "routing"))
+        if (!json_flag(j->facts, "prometheus", true))
+                findings_skip(
+                        j->out, control,
+                        "No Prometheus is named: whether the rules are loaded, can fire and reach anybody was not "
+                        "looked at.",
+                        "add url: URL to the target");
+        else if (json_map(j->facts, "routing") == NULL && !facts_lacks(j->facts, "routing"))
                 findings_skip(j->out, control, "No Alertmanager is named: where alerts go was not looked at.",
                               "add alertmanager: URL to the target");
         if (watched == 0)

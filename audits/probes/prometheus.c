@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "kubernetes.h"
 #include "scope.h"
 #include "secret.h"
 
@@ -100,8 +101,10 @@ prometheus_open(struct prometheus *prometheus, struct error *err)
         const char *url = target_text(target, "url"), *alertmanager = target_text(target, "alertmanager");
         const char *tenant = target_text(target, "tenant");
 
-        if (url == NULL)
-                return error_set(err, REASON_CONFIGURATION, "%s: no url", target->name);
+        if (url == NULL) {
+                error_set(err, REASON_CONFIGURATION, "%s: no Prometheus is named", target->name);
+                return error_remedy(err, "add url: URL to the target %s", target->name);
+        }
         prometheus->url = without_slash(url);
         if (prometheus->url == NULL)
                 return error_memory(err, "Prometheus client");
@@ -360,9 +363,34 @@ prometheus_clock(const struct prometheus *prometheus, int64_t *date_ms, int64_t 
 
 /* --- the kind ----------------------------------------------------------------------------------------------------- */
 
+/* Without a Prometheus: the rules that clusters hold for one. */
+static int
+clusters_connect(struct session *session, char *server, size_t size, struct error *err)
+{
+        const json_t *targets = target_value(session->target, "rules_of");
+        size_t i;
+        json_t *target;
+
+        json_array_foreach((json_t *)targets, i, target)
+        {
+                struct session *other = session_reference(session, json_string_value(target), err);
+                struct kubernetes *kubernetes = other != NULL ? kubernetes_session(other, err) : NULL;
+                scoped_json version = NULL;
+                if (kubernetes == NULL || kubernetes_get(kubernetes, "/version", &version, err) != 0)
+                        return -1;
+        }
+        snprintf(server, size, "no Prometheus; the PrometheusRules of %zu cluster%s", json_array_size(targets),
+                 json_array_size(targets) == 1 ? "" : "s");
+        return 0;
+}
+
 static int
 prometheus_connect(struct session *session, char *server, size_t size, struct error *err)
 {
+        if (target_text(session->target, "url") == NULL &&
+            json_array_size(target_value(session->target, "rules_of")) > 0)
+                return clusters_connect(session, server, size, err);
+
         struct prometheus *prometheus = prometheus_session(session, err);
         char version[64], manager[80] = "";
         double one;
@@ -387,8 +415,7 @@ static const struct setting settings[] = {
         {.name = "url",
          .type = SETTING_URL,
          .choices = "https|http",
-         .required = true,
-         .words = "the API's address, with its path prefix but without /api/v1"},
+         .words = "the API's address, with its path prefix but without /api/v1; without it only rules_of is looked at"},
         {.name = "alertmanager",
          .type = SETTING_URL,
          .choices = "https|http",

@@ -4,7 +4,8 @@
 # timeout: 120
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib_prometheus.sh"
-need prometheus promtool prometheus-alertmanager busybox jq curl
+. "$(dirname "$0")/lib_kubernetes.sh"
+need prometheus promtool prometheus-alertmanager busybox jq curl node sqlite3
 
 mkdir -p "$WORK/pages"
 cat >"$WORK/pages/app" <<'M'
@@ -44,7 +45,7 @@ groups:
       - {alert: Backlog, expr: 'kaireon_active_worker_jobs > 100', for: 5m, labels: {severity: critical}, annotations: {runbook_url: "https://runbooks/backlog"}}
       - {alert: Pool, expr: '100 * pgbouncer_active_connections / pgbouncer_max_connections > 80', for: 1m, labels: {severity: warning}}
       - {alert: RedisMemory, expr: '90 < redis_memory_used_bytes / redis_memory_max_bytes', for: 5m, labels: {severity: critical}, annotations: {runbook_url: "https://runbooks/redis"}}
-      - {alert: Evictions, expr: 'rate(redis_evicted_keys_total{job="slow"}[8s]) > 0', for: 3m, labels: {severity: page}, annotations: {runbook_url: "https://runbooks/evict"}}
+      - {alert: Evictions, expr: 'rate(redis_evicted_keys_total{job="slow"}[5s]) > 0', for: 3m, labels: {severity: page}, annotations: {runbook_url: "https://runbooks/evict"}}
       - {alert: Errors, expr: 'job:errors:ratio5m > 0.01', for: 3m, labels: {severity: critical, team: muted}, annotations: {runbook_url: "https://runbooks/errors"}}
       - {alert: DeadLetters, expr: 'kaireon_dlq_depth > 500', for: 10m, labels: {severity: critical}, annotations: {runbook_url: "https://runbooks/dlq"}}
       - {alert: CertWeek, expr: 'cert_expiry_seconds < 7 * 86400', for: 10m, labels: {severity: critical}, annotations: {runbook_url: "https://runbooks/cert"}}
@@ -76,7 +77,7 @@ global: {scrape_interval: 1s, evaluation_interval: 1s, external_labels: {cluster
 rule_files: [$1]
 scrape_configs:
   - {job_name: app, metrics_path: /app, static_configs: [{targets: ["127.0.0.1:$pages"]}]}
-  - {job_name: slow, metrics_path: /slow, scrape_interval: 5s, static_configs: [{targets: ["127.0.0.1:$pages"]}]}
+  - {job_name: slow, metrics_path: /slow, scrape_interval: 3s, static_configs: [{targets: ["127.0.0.1:$pages"]}]}
 P
         [ -z "${2:-}" ] || echo "alerting: {alertmanagers: [{static_configs: [{targets: [\"127.0.0.1:$2\"]}]}]}"
 }
@@ -96,11 +97,24 @@ for ((i = 0; i < 100; i++)); do
         sleep 0.1
 done
 
+# Two PrometheusRules of a cluster: one that Prometheus has, one that it never loaded.
+mkdir -p "$WORK/objects"
+jq -n '{kind: "PrometheusRuleList", apiVersion: "monitoring.coreos.com/v1", items: [
+  {metadata: {name: "known", namespace: "kaireon"}, spec: {groups: [{name: "kaireon", rules: [
+    {alert: "Backlog", expr: "kaireon_active_worker_jobs>100", for: "5m", labels: {severity: "critical"}}]}]}},
+  {metadata: {name: "lost", namespace: "kaireon"}, spec: {groups: [{name: "nodes", rules: [
+    {record: "pods:pending", expr: "sum(kube_pod_status_phase{phase=\"Pending\"})"},
+    {alert: "PendingPods", expr: "pods:pending > 0", for: "5m", labels: {severity: "critical"}, annotations: {runbook_url: "https://runbooks/pods"}}]}]}}]}' \
+        >"$WORK/objects/monitoring.coreos.com-v1-prometheusrules.json"
+kubernetes_start --objects "$WORK/objects"
+
 cat >"$WORK/rounds.yaml" <<Y
 version: 1
 store: sqlite:$WORK/rounds.db
 targets:
-  - {name: metrics, kind: prometheus, url: "http://127.0.0.1:$port/", alertmanager: "http://127.0.0.1:$am"}
+  - {name: metrics, kind: prometheus, url: "http://127.0.0.1:$port/", alertmanager: "http://127.0.0.1:$am", rules_of: [prod]}
+  - {name: prod, kind: kubernetes, context: test, kubeconfig: ["$KUBE_CONFIG"]}
+  - {name: objects, kind: prometheus, rules_of: [prod]}
   - {name: blank, kind: prometheus, url: "http://127.0.0.1:$empty"}
 jobs:
   nightly: {audits: [alerts], report: {formats: [json, md], to: $WORK/reports}}
@@ -117,7 +131,7 @@ check "a stricter rule in percent passes" has '.control=="ALR-3" and .status=="p
 check "a rule without a runbook is told" has '.control=="ALR-11" and .resource.kind=="alert labels" and .resource.name=="Pool" and (.observed|test("runbook_url"))'
 check "percent against a share" has '.control=="ALR-4" and .resource.name=="Redis memory" and .status=="fail" and (.message|test("percent against a share"))'
 check "a share above 1 never comes" has '.control=="ALR-11" and .resource.name=="RedisMemory" and (.message|test("figure above 1"))'
-check "a window under two scrapes" has '.control=="ALR-11" and .resource.kind=="alert rule" and .resource.name=="Evictions" and (.observed|test("every 5 s"))'
+check "a window under two scrapes" has '.control=="ALR-11" and .resource.kind=="alert rule" and .resource.name=="Evictions" and (.observed|test("every 3 s"))'
 check "a severity that no route takes ends with nobody" has '.control=="ALR-11" and .resource.kind=="alert route" and .resource.name=="Evictions" and (.observed|test("nobody .without any integration"))'
 check "a recorded share is seen through" has '.control=="ALR-5" and .status=="pass"'
 check "errors that did not happen yet are no fault" eval '! has ".control==\"ALR-11\" and .resource.kind==\"alert rule\" and .resource.name==\"Errors\"" >/dev/null'
@@ -128,7 +142,13 @@ check "certificates at 7 days and 24 hours pass" eval 'has ".control==\"ALR-7\" 
 check "but the steps 30, 14 and 3 days are missing" has '.control=="CRT-2" and .status=="fail" and (.message|test("30 d, 14 d, 3 d"))'
 check "a long silence is told" has '.control=="ALR-11" and .resource.kind=="alert silence" and .resource.name=="CertWeek" and (.observed|test("silenced by jo"))'
 check "a value that a label never has" has '.control=="ALR-11" and .resource.name=="DiskPressure" and (.observed|test("diskpressure.* was never seen; condition has \"DiskPressure\", \"MemoryPressure\""))'
-check "an alert that is not there is SEV2" has '.control=="ALR-8" and .resource.name=="pending pods" and .status=="fail" and .severity=="SEV2"'
+check "an alert that is not there is SEV2" has '.control=="ALR-10" and .resource.name=="share of failed authentications" and .status=="fail" and .severity=="SEV2"'
+check "an object that Prometheus has not loaded is told" has '.control=="ALR-11" and .resource.kind=="PrometheusRule" and .resource.name=="PendingPods" and (.observed|test("prod/kaireon/lost"))'
+check "one that it has is not" eval '! has ".resource.kind==\"PrometheusRule\" and .resource.name==\"Backlog\"" >/dev/null'
+of_objects() { jq -e "[.findings[] | select(.target==\"objects\" and ($1))] | length >= 1" "$json" >/dev/null; }
+check "objects alone are judged where no Prometheus is named" of_objects '.control=="ALR-8" and .status=="pass" and .resource.name=="pending pods"'
+check "but nothing is claimed about firing" of_objects '.control=="ALR-11" and .status=="skip" and (.message|test("No Prometheus is named"))'
+check "clusters are only read" kubernetes_only_reads
 check "a label that a metric does not have" has '.control=="ALR-11" and .resource.name=="DatabaseDisk" and (.message|test("does not have"))'
 check "waiting longer than wanted is looser" has '.control=="ALR-9" and .status=="fail" and (.message|test("waits 30 min, wanted is 10 min"))'
 check "per second against per minute has its own finding" has '.control=="ALR-10" and .resource.kind=="threshold unit" and .resource.name=="AuthFailures" and (.message|test("600 a minute"))'
@@ -172,7 +192,7 @@ wait_query "$port2" 'kaireon_active_worker_jobs and on () up{job="slow"} == 1' 1
 id=$(curl -s "http://127.0.0.1:$am/api/v2/silences" | jq -r '.[0].id')
 curl -s -XDELETE "http://127.0.0.1:$am/api/v2/silence/$id" >/dev/null
 sleep 1
-sed -e "s#sqlite:.*#sqlite:$WORK/well.db#" -e "s#127.0.0.1:$port/#127.0.0.1:$port2/#" -e '/name: blank/d' -e "s#$WORK/reports#$WORK/well#" "$WORK/rounds.yaml" >"$WORK/well.yaml"
+sed -e "s#sqlite:.*#sqlite:$WORK/well.db#" -e "s#127.0.0.1:$port/#127.0.0.1:$port2/#" -e '/name: \(blank\|objects\)/d' -e 's/, rules_of: .prod.//' -e "s#$WORK/reports#$WORK/well#" "$WORK/rounds.yaml" >"$WORK/well.yaml"
 "$ROUNDS" run nightly -c "$WORK/well.yaml" >"$WORK/out.txt" 2>&1
 status=$?
 json=$(ls "$WORK"/well/nightly-*Z.json)
