@@ -11,6 +11,7 @@
 #include "alert_judges.h"
 #include "facts.h"
 #include "json.h"
+#include "kubernetes_rights.h"
 #include "scope.h"
 
 static int
@@ -246,11 +247,32 @@ alerts_judge(const json_t *facts, const struct policy *policy, const struct hist
         inventory_add(&j);
 }
 
+/* For the objects of the clusters that rules_of names; Prometheus and Alertmanager only need to answer. */
+static const char needs[] = "RBAC: list prometheusrules.monitoring.coreos.com";
+
+static int
+clusters_check(struct session *session, struct rights *rights, struct error *err)
+{
+        const json_t *targets = target_value(session->target, "rules_of");
+        size_t i;
+        json_t *target;
+
+        json_array_foreach((json_t *)targets, i, target)
+        {
+                struct session *other = session_reference(session, json_string_value(target), err);
+                if (other == NULL || kubernetes_rights_check(other, needs, rights, err) != 0)
+                        return -1;
+        }
+        return 0;
+}
+
 static int
 alerts_check(struct session *session, struct rights *rights, struct error *err)
 {
+        if (clusters_check(session, rights, err) != 0)
+                return -1;
         if (target_text(session->target, "url") == NULL)
-                return 0; /* the clusters were tried when connecting */
+                return 0;
         struct prometheus *prometheus = prometheus_session(session, err);
         static const struct {
                 const char *path, *query, *what;
@@ -277,7 +299,7 @@ const struct audit audit_alerts = {
         .looks_at = {"prometheus"},
         .controls = {"ALR-1", "ALR-2", "ALR-3", "ALR-4", "ALR-5", "ALR-6", "ALR-7", "ALR-8", "ALR-9", "ALR-10",
                      "ALR-11", "CRT-2", "DLQ-1"},
-        .needs = "to read the APIs of Prometheus and of its Alertmanager",
+        .needs = needs,
         .collect = alerts_collect,
         .judge = alerts_judge,
         .check = alerts_check,
