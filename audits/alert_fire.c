@@ -40,7 +40,7 @@ is_rare_status(const json_t *matcher)
         const json_t *values = json_list(matcher, "values");
         size_t i;
         json_t *value;
-        char status[8];
+        char status[16];
 
         json_array_foreach((json_t *)values, i, value)
         {

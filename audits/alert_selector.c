@@ -69,7 +69,7 @@ patterns_alike(const struct promql_matcher *wanted, const struct promql_matcher 
 {
         static const char *const ops[] = {"=", "!=", "=~", "!~"};
         bool any = false;
-        char status[8];
+        char status[16];
 
         for (int code = 100; code < 600; code++) {
                 snprintf(status, sizeof status, "%d", code);
