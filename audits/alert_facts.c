@@ -26,7 +26,6 @@ static void
 annotations_read(const json_t *annotations, json_t *row)
 {
         json_t *names = json_array(), *links = json_object(), *value;
-        scoped_json sorted = json_object();
         const char *name;
 
         json_object_foreach((json_t *)annotations, name, value)

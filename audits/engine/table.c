@@ -19,6 +19,7 @@ extern const struct audit audit_custom;
 extern const struct audit audit_dead_letters;
 extern const struct audit audit_disk_growth;
 extern const struct audit audit_evidence;
+extern const struct audit audit_filesystems;
 extern const struct audit audit_hpa;
 extern const struct audit audit_images;
 extern const struct audit audit_keda;
@@ -63,6 +64,7 @@ const struct audit *const audits[] = {
         &audit_dead_letters,
         &audit_disk_growth,
         &audit_evidence,
+        &audit_filesystems,
         &audit_hpa,
         &audit_images,
         &audit_keda,

@@ -411,6 +411,21 @@ prometheus_connect(struct session *session, char *server, size_t size, struct er
         return 0;
 }
 
+/* Local disks; what lives in memory or is read-only by nature never fills up. */
+#define NOT_DISKS "fstype!~\"tmpfs|ramfs|overlay|squashfs|iso9660|rootfs|fuse.*|nsfs|autofs\""
+
+static const struct setting volume_fields[] = {
+        {.name = "name", .type = SETTING_TEXT, .required = true, .words = "what measures them"},
+        {.name = "used", .type = SETTING_TEXT, .required = true, .words = "expression of the bytes used"},
+        {.name = "total", .type = SETTING_TEXT, .required = true, .words = "expression of all bytes"},
+        {.name = "labels",
+         .type = SETTING_LIST,
+         .item = SETTING_TEXT,
+         .required = true,
+         .words = "labels that tell one volume from another"},
+        {.type = SETTING_END},
+};
+
 static const struct setting settings[] = {
         {.name = "url",
          .type = SETTING_URL,
@@ -424,6 +439,15 @@ static const struct setting settings[] = {
          .type = SETTING_LIST,
          .item = SETTING_TEXT,
          .words = "kubernetes targets whose PrometheusRule objects this Prometheus should have loaded"},
+        {.name = "volumes",
+         .type = SETTING_LIST,
+         .item = SETTING_OBJECT,
+         .fields = volume_fields,
+         .fallback = "[{name: node, used: 'node_filesystem_size_bytes{" NOT_DISKS
+                     "} - node_filesystem_avail_bytes{" NOT_DISKS "}', total: 'node_filesystem_size_bytes{" NOT_DISKS
+                     "}', labels: [instance, mountpoint]}, {name: claim, used: kubelet_volume_stats_used_bytes, "
+                     "total: kubelet_volume_stats_capacity_bytes, labels: [namespace, persistentvolumeclaim]}]",
+         .words = "what measures volumes"},
         {.name = "user", .type = SETTING_TEXT, .words = "user of basic authentication"},
         {.name = "password", .type = SETTING_SECRET, .words = "its password"},
         {.name = "bearer", .type = SETTING_SECRET, .words = "bearer token"},
