@@ -442,6 +442,10 @@ alert_compare(const struct alert_world *world, const struct promql_node *wanted,
                     !(condition_turn(&condition) &&
                       condition_compare(world, &demand, &condition, rule_hold_ms, &found)))
                         continue;
+                if (condition.also != NULL && demand.also == NULL) {
+                        found.notes |= ALERT_CONDITION;
+                        found.other = condition.also;
+                }
                 others_note(parts, count < PARTS_MOST ? count : PARTS_MOST, i, &found);
                 if (found.hold_ms > wanted_hold_ms)
                         found.notes |= ALERT_HOLD;

@@ -322,15 +322,12 @@ static int
 series_read(struct session *session, struct prometheus *prometheus, json_t *facts)
 {
         scoped_json labels = alert_routing_labels(json_map(facts, "routing"));
-        scoped_json all = json_array();
         json_t *selectors = NULL;
         size_t left_out = 0;
         struct error err;
 
-        if (all == NULL || json_array_extend(all, json_object_get(facts, "rules")) != 0 ||
-            json_array_extend(all, json_object_get(facts, "recordings")) != 0)
-                return -1;
-        if (alert_series_read(prometheus, session->now_ms, all, labels, &selectors, &left_out, &err) != 0)
+        if (alert_series_read(prometheus, session->now_ms, json_object_get(facts, "rules"),
+                              json_object_get(facts, "recordings"), labels, &selectors, &left_out, &err) != 0)
                 return facts_gap(facts, "series", "ALR-11", NULL, &err);
         if (json_put(facts, "selectors", selectors) != 0)
                 return -1;

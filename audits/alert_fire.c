@@ -79,6 +79,8 @@ culprit_of(const json_t *selector)
         size_t i;
         json_t *matcher;
 
+        if (json_whole(selector, "of_name", -1) == 0)
+                return NULL; /* no series at all: no matcher's fault */
         json_array_foreach((json_t *)json_list(selector, "matchers"), i, matcher)
         {
                 if (json_whole(matcher, "alone", -1) == 0)
@@ -144,8 +146,9 @@ selector_empty(struct firing *firing, const struct promql_node *node)
         if (recorded != NULL && firing->depth < DEPTH_MOST)
                 return is_empty(firing, recorded);
         matcher = culprit_of(selector);
-        /* A value that was seen before will come again; one that is a status of failures need not have come yet. */
-        if (json_list(selector, "matchers") != NULL && json_array_size(json_list(selector, "matchers")) > 0 &&
+        /* A value that was seen before will come again while the metric is there; one that is a status of failures need
+         * not have come yet. */
+        if (json_array_size(json_list(selector, "matchers")) > 0 && json_whole(selector, "of_name", -1) != 0 &&
             (json_flag(selector, "ever", false) || (matcher != NULL && is_rare_status(matcher))))
                 return false;
         absent_tell(firing, selector);
@@ -360,7 +363,7 @@ window_visit(void *context, const struct promql_node *node)
         {
                 int64_t interval = json_whole(json_map(firing->site->facts, "intervals"),
                                               json_is_string(job) ? json_string_value(job) : "", 0);
-                if (selector->range.ms >= 2 * interval)
+                if (interval <= 0 || interval > DAY_MS || selector->range.ms >= 2 * interval)
                         continue;
                 firing->fault->observed = findings_text(
                         firing->out, "%s over %s, job %s is scraped every %s", node->name,

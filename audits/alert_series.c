@@ -292,6 +292,7 @@ selector_look(struct looking *looking, const json_t *sets, json_t *selector, str
         bool ever = count > 0, more;
 
         json_put_whole(selector, "series", (int64_t)count);
+        json_put_whole(selector, "of_name", (int64_t)json_array_size(sets));
         json_put(selector, "jobs", values_of(sets, matchers, "job", VALUES_MOST));
         matchers_look(sets, matchers);
         labels_look(looking, sets, selector);
@@ -372,22 +373,46 @@ name_look(struct looking *looking, const char *name, json_t *selectors, struct e
 /* --- all of them -------------------------------------------------------------------------------------------------- */
 
 static int
-selectors_gather(struct looking *looking, const json_t *rules, struct error *err)
+selectors_gather(struct looking *looking, const char *text, struct error *err)
 {
-        size_t i;
-        json_t *rule;
+        struct promql *promql = NULL;
+        struct error unread;
 
-        json_array_foreach((json_t *)rules, i, rule)
+        if (promql_parse(text, strlen(text), &promql, &unread) != 0)
+                return 0; /* the judge tells it */
+        int result = promql_walk(promql->root, selector_visit, looking);
+        promql_free(promql);
+        return result == 0 ? 0 : error_memory(err, "selectors");
+}
+
+/* The rules' own selectors, and those of the recordings that they look at, however deep. */
+static int
+all_gather(struct looking *looking, const json_t *rules, const json_t *recordings, struct error *err)
+{
+        scoped_json gathered = json_object();
+        bool more = true;
+        size_t i;
+        json_t *one;
+
+        json_array_foreach((json_t *)rules, i, one)
         {
-                const char *text = json_text(rule, "expr", "");
-                struct promql *promql = NULL;
-                struct error unread;
-                if (promql_parse(text, strlen(text), &promql, &unread) != 0)
-                        continue; /* the judge tells it */
-                int result = promql_walk(promql->root, selector_visit, looking);
-                promql_free(promql);
-                if (result != 0)
-                        return error_memory(err, "selectors");
+                if (selectors_gather(looking, json_text(one, "expr", ""), err) != 0)
+                        return -1;
+        }
+        while (more) {
+                more = false;
+                json_array_foreach((json_t *)recordings, i, one)
+                {
+                        const char *text = json_text(one, "expr", "");
+                        if (json_object_get(looking->names, json_text(one, "name", "")) == NULL ||
+                            json_object_get(gathered, text) != NULL)
+                                continue;
+                        if (json_object_set_new(gathered, text, json_true()) != 0)
+                                return error_memory(err, "selectors");
+                        if (selectors_gather(looking, text, err) != 0)
+                                return -1;
+                        more = true;
+                }
         }
         return 0;
 }
@@ -427,8 +452,8 @@ rows_sorted(const json_t *names, json_t **out)
 }
 
 int
-alert_series_read(struct prometheus *prometheus, int64_t now_ms, const json_t *rules, const json_t *labels,
-                  json_t **out, size_t *left_out, struct error *err)
+alert_series_read(struct prometheus *prometheus, int64_t now_ms, const json_t *rules, const json_t *recordings,
+                  const json_t *labels, json_t **out, size_t *left_out, struct error *err)
 {
         scoped_json names = json_object();
         scoped_json counts = json_object();
@@ -440,7 +465,7 @@ alert_series_read(struct prometheus *prometheus, int64_t now_ms, const json_t *r
         *left_out = 0;
         if (names == NULL || counts == NULL)
                 return error_memory(err, "selectors");
-        if (selectors_gather(&looking, rules, err) != 0 || names_count(&looking, err) != 0)
+        if (all_gather(&looking, rules, recordings, err) != 0 || names_count(&looking, err) != 0)
                 return -1;
         json_object_foreach(names, name, list)
         {

@@ -16,6 +16,7 @@ struct linear {
 
 struct reader {
         const struct alert_world *world;
+        const struct promql_node *also; /* a comparison met on the way: 3 <= x < 20 */
         int depth;
 };
 
@@ -164,7 +165,13 @@ static bool
 binary_read(struct reader *reader, const struct promql_node *node, struct linear *out)
 {
         struct linear right;
+        const struct promql_node *left = node->children[0];
 
+        /* A comparison passes on what it let through: its left side, or the only side that is no number. */
+        if (promql_is_comparison(node->op) && !node->bool_) {
+                reader->also = node;
+                return linear_read(reader, left->type == PROMQL_SCALAR ? node->children[1] : left, out);
+        }
         switch (node->op) {
         case PROMQL_ADD:
         case PROMQL_SUBTRACT:
@@ -397,8 +404,11 @@ alert_condition_read(const struct alert_world *world, const struct promql_node *
         if (!linear_read(&reader, node->children[0], &left) || !linear_read(&reader, node->children[1], &right) ||
             !merge(&left, &right, -1))
                 return false;
-        *out = (struct alert_condition){
-                .op = node->op, .threshold = -left.constant, .node = node, .always = node->bool_ && !counted};
+        *out = (struct alert_condition){.op = node->op,
+                                        .threshold = -left.constant,
+                                        .node = node,
+                                        .also = reader.also,
+                                        .always = node->bool_ && !counted};
         for (size_t i = 0; i < left.count; i++) {
                 if (left.terms[i].factor != 0)
                         out->terms[out->count++] = left.terms[i];

@@ -58,6 +58,14 @@ is_closer(const struct alert_nearest *a, const struct alert_nearest *b)
 }
 
 static void
+rule_watch(const struct alert_nearest *one)
+{
+        one->rule->watched = true;
+        one->rule->always |= (one->comparison.notes & ALERT_ALWAYS) != 0;
+        one->rule->beyond |= (one->comparison.notes & ALERT_IMPOSSIBLE) != 0;
+}
+
+static void
 rules_compare(struct alert_site *site, const struct alert_wanted *wanted, const char *text, struct alert_nearest *out)
 {
         for (size_t i = 0; i < site->count; i++) {
@@ -68,9 +76,8 @@ rules_compare(struct alert_site *site, const struct alert_wanted *wanted, const 
                               one.rule->hold_ms, &one.comparison);
                 if (one.comparison.standing == ALERT_OTHER)
                         continue;
-                one.rule->watched = true;
-                one.rule->always |= (one.comparison.notes & ALERT_ALWAYS) != 0;
-                one.rule->beyond |= (one.comparison.notes & ALERT_IMPOSSIBLE) != 0;
+                if (one.comparison.standing == ALERT_ENOUGH)
+                        rule_watch(&one);
                 if (is_closer(&one, out))
                         *out = one;
         }
@@ -94,6 +101,8 @@ alert_nearest_find(struct alert_site *site, const json_t *texts, struct alert_ne
                 rules_compare(site, &wanted, findings_text(keep, "%s", wanted.text), out);
                 alert_wanted_free(&wanted);
         }
+        if (out->rule != NULL)
+                rule_watch(out);
         return 0;
 }
 

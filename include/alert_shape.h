@@ -48,6 +48,7 @@ struct alert_condition {
         double threshold;
         bool always; /* written with bool: there is a result, and so an alert, whatever the value is */
         const struct promql_node *node;
+        const struct promql_node *also; /* a comparison inside that must hold as well (3 <= x < 20), NULL: none */
 };
 
 /* Reads a comparison; false when it is none or of a form that is not understood. */

@@ -25,8 +25,8 @@ struct alert_nearest {
         int64_t wanted_hold_ms;
 };
 
-/* The rule that comes closest to one of the texts: strict enough before looser, loaded before not loaded.  Every rule
- * that is about it is marked `watched`.  -1 when a text cannot be read (`err` says which). */
+/* The rule that comes closest to one of the texts: strict enough before looser, loaded before not loaded.  It is
+ * marked `watched`, and so is every other that is strict enough.  -1 when a text cannot be read (`err` says which). */
 int alert_nearest_find(struct alert_site *site, const json_t *texts, struct alert_nearest *out, struct findings *keep,
                        struct error *err) __attribute__((warn_unused_result));
 

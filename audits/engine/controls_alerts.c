@@ -71,9 +71,6 @@ static const struct setting alr_5[] = {
                      "/ sum(rate(http_responses_total[5m])) > 0.01 for 3m', "
                      "'sum(rate(kaireon_http_request_duration_seconds_count{status=~\"5..\"}[5m])) / "
                      "sum(rate(kaireon_http_request_duration_seconds_count[5m])) > 0.01 for 3m', "
-                     "'sum(rate(http_requests_total{status=~\"5..\"}[5m])) / sum(rate(http_requests_total[5m])) "
-                     "> 0.01 for 3m', 'sum(rate(http_requests_total{code=~\"5..\"}[5m])) / "
-                     "sum(rate(http_requests_total[5m])) > 0.01 for 3m', "
                      "'sum(rate(nginx_ingress_controller_requests{status=~\"5..\"}[5m])) / "
                      "sum(rate(nginx_ingress_controller_requests[5m])) > 0.01 for 3m']}]",
          .words = "alerts there must be"},

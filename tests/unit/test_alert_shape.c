@@ -138,6 +138,8 @@ static const struct {
         {EXPIRY, "time() > not_after - 604800", 5, ENOUGH, 0},
         {EXPIRY, "time() - not_after > -86400", 5, LOOSER, ALERT_THRESHOLD},
         {EXPIRY, "min(not_after - time()) < 604800", 5, OTHER, 0},
+        {EXPIRY, "3 <= round((last_over_time(not_after[10m]) - time()) / 86400, 0.1) < 20", 5, LOOSER,
+         ALERT_CONDITION | ALERT_STRICTER},
 
         {FAILED, "rate(failed_total[5m]) > 10", 5, LOOSER, ALERT_THRESHOLD | ALERT_PER_MINUTE},
         {FAILED, "increase(failed_total[5m]) > 50", 5, ENOUGH, 0},
