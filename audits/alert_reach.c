@@ -164,30 +164,39 @@ reaches_someone(const json_t *reached)
         return false;
 }
 
-static bool
-route_judge(const struct alert_judge *j, const struct alert_rule *rule)
+const char *
+alert_reach_text(const struct alert_judge *j, const struct alert_rule *rule)
 {
         const json_t *routing = json_map(j->facts, "routing");
+
+        if (routing == NULL)
+                return "";
         scoped_json labels = alert_labels(j->site, rule);
         scoped_json reached = alert_routes(routing, labels);
         scoped_json inhibitors = alert_inhibitors(routing, labels);
+        return findings_text(j->out, "%s%s%s%s", receivers_text(reached, j->out),
+                             json_array_size(inhibitors) > 0 ? "; inhibited while " : "", joined(inhibitors, j->out),
+                             json_array_size(inhibitors) > 0 ? " fires" : "");
+}
+
+static bool
+route_judge(const struct alert_judge *j, const struct alert_rule *rule)
+{
+        scoped_json labels = alert_labels(j->site, rule);
+        scoped_json reached = alert_routes(json_map(j->facts, "routing"), labels);
+        const char *severity = policy_text(j->policy, control, "severity_label");
 
         if (reaches_someone(reached))
                 return true;
-        const char *noted = json_array_size(inhibitors) > 0
-                                    ? findings_text(j->out, "; inhibited while %s fires", joined(inhibitors, j->out))
-                                    : "";
-        fail(j, rule, "alert route", false,
-             findings_text(j->out, "routed to %s%s", receivers_text(reached, j->out), noted),
+        fail(j, rule, "alert route", false, findings_text(j->out, "routed to %s", alert_reach_text(j, rule)),
              "a receiver that exists and has an integration",
              json_array_size(reached) == 0 ? "Alertmanager has no route for it: nobody is told."
                                            : "Alertmanager routes it to a receiver that tells nobody.",
              findings_text(j->out,
                            "Add a route for its labels, or an integration to the receiver; look with: amtool config "
                            "routes test --config.file=alertmanager.yml alertname=%s %s=%s",
-                           json_text(rule->facts, "name", "?"), policy_text(j->policy, control, "severity_label"),
-                           json_text(json_map(rule->facts, "labels"), policy_text(j->policy, control, "severity_label"),
-                                     "''")));
+                           json_text(rule->facts, "name", "?"), severity,
+                           json_text(json_map(rule->facts, "labels"), severity, "''")));
         return false;
 }
 

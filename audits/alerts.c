@@ -223,6 +223,7 @@ inventory_add(const struct alert_judge *j)
                 json_put_text(row, "health", json_text(rule->facts, "health", ""));
                 json_put_flag(row, "loaded", rule->loaded);
                 json_put_flag(row, "of_a_playbook", rule->watched);
+                json_put_text(row, "reaches", rule->watched && rule->loaded ? alert_reach_text(j, rule) : "");
                 findings_inventory(j->out, "alert_rules", row);
         }
 }
