@@ -215,6 +215,8 @@ inventory_add(const struct alert_judge *j)
                 json_put_text(row, "id",
                               findings_text(j->out, "%s/%s/%zu", json_text(rule->facts, "group", ""),
                                             json_text(rule->facts, "name", ""), i));
+                json_put_text(row, "alert", json_text(rule->facts, "name", "?"));
+                json_put_text(row, "group", json_text(rule->facts, "group", ""));
                 json_put_text(row, "expression", json_text(rule->facts, "expr", ""));
                 json_put_whole(row, "for_ms", rule->hold_ms);
                 json_put_text(row, "severity",
