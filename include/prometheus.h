@@ -20,11 +20,9 @@ extern const struct target_kind kind_prometheus;
 
 struct prometheus;
 
-/* The client of the session's own target, or of another configured target of kind prometheus (a kubernetes target's
- * setting names one); opened on first use and kept; NULL with the error of the first try, which is kept: a server that
- * could not be reached is not asked twice in one run. */
+/* The session's client, opened on first use; NULL with the error of the first try, which is kept: a server that could
+ * not be reached is not asked twice in one run.  Of another target: through session_reference(). */
 struct prometheus *prometheus_session(struct session *session, struct error *err);
-struct prometheus *prometheus_named(struct session *session, const char *target, struct error *err);
 
 /* An instant query at `at_ms` (0: the server's now).  A new array of {"labels": {"name": "value", ...}, "value": 1.5,
  * "at_ms": ...} in the order of the labels' text; a scalar is one row without labels.  NaN, infinities and native

@@ -126,14 +126,12 @@ prometheus_open(struct prometheus *prometheus, struct error *err)
         return client_open(target, "", !same_origin(url, alertmanager), &prometheus->alertmanager_http, err);
 }
 
-static struct prometheus *
-client_of(struct session *session, const struct target *target, struct error *err)
+struct prometheus *
+prometheus_session(struct session *session, struct error *err)
 {
         static const char key;
-        struct prometheus *first = session_get(session, &key), *prometheus = first;
+        struct prometheus *prometheus = session_get(session, &key);
 
-        while (prometheus != NULL && prometheus->target != target)
-                prometheus = prometheus->next;
         if (prometheus == NULL) {
                 prometheus = calloc(1, sizeof *prometheus);
                 if (prometheus == NULL) {
@@ -141,11 +139,9 @@ client_of(struct session *session, const struct target *target, struct error *er
                         return NULL;
                 }
                 prometheus->session = session;
-                prometheus->target = target;
-                prometheus->next = first;
+                prometheus->target = session->target;
                 if (prometheus_open(prometheus, &prometheus->broken) == 0)
                         prometheus->broken.reason = REASON_NONE;
-                /* The newest is found first; each is closed by itself. */
                 if (session_put(session, &key, prometheus, prometheus_close) != 0) {
                         error_memory(err, "Prometheus client");
                         return NULL;
@@ -155,23 +151,6 @@ client_of(struct session *session, const struct target *target, struct error *er
                 return prometheus;
         if (err != NULL)
                 *err = prometheus->broken;
-        return NULL;
-}
-
-struct prometheus *
-prometheus_session(struct session *session, struct error *err)
-{
-        return client_of(session, session->target, err);
-}
-
-struct prometheus *
-prometheus_named(struct session *session, const char *name, struct error *err)
-{
-        const struct target *target = session_target(session, name);
-
-        if (target != NULL && target->kind == &kind_prometheus)
-                return client_of(session, target, err);
-        error_set(err, REASON_CONFIGURATION, "%s: no target of kind prometheus has this name", name);
         return NULL;
 }
 

@@ -13,8 +13,7 @@ struct prometheus {
         char *url, *alertmanager_url;          /* without trailing slashes */
         char *tenant;                          /* the header, NULL when none is set */
         int64_t date_ms, sent_ms, received_ms;
-        struct prometheus *next; /* of this session */
-        struct error broken;     /* why it cannot be used; REASON_NONE when it can */
+        struct error broken; /* why it cannot be used; REASON_NONE when it can */
 };
 
 /* `data` of the answer to path?query; new.  Long queries travel as a form. */
