@@ -26,7 +26,6 @@ redis_evicted_keys_total 0
 http_responses_total{status="200",route="/a"} 1000
 http_responses_total{status="404",route="/a"} 10
 kaireon_auth_failures_total 7
-kaireon_auth_attempts_total 100
 kube_node_status_condition{node="a",condition="MemoryPressure",status="true"} 0
 kube_node_status_condition{node="a",condition="DiskPressure",status="true"} 0
 kube_pod_status_phase{pod="x",phase="Running"} 1
@@ -53,6 +52,7 @@ groups:
       - {alert: DiskPressure, expr: 'kube_node_status_condition{condition="diskpressure",status="true"} == 1', for: 5m, labels: {severity: critical}, annotations: {runbook_url: "https://runbooks/node"}}
       - {alert: DatabaseDisk, expr: 'pg_database_size_bytes{datname="kaireon"} / pg_disk_total_bytes > 0.85', for: 30m, labels: {severity: critical}, annotations: {runbook_url: "https://runbooks/db"}}
       - {alert: AuthFailures, expr: 'rate(kaireon_auth_failures_total[5m]) > 10', for: 3m, labels: {severity: critical}, annotations: {runbook_url: "https://runbooks/auth"}}
+      - {alert: AuthShare, expr: 'rate(kaireon_auth_failures_total[5m]) > 0.1 * rate(kaireon_auth_attempts_total[5m])', for: 5m, labels: {severity: critical}, annotations: {runbook_url: "https://runbooks/auth"}}
       - {record: 'job:errors:ratio5m', expr: 'sum(rate(http_responses_total{status=~"5.."}[5m])) / sum(rate(http_responses_total[5m]))'}
   - name: others
     rules:
@@ -85,6 +85,11 @@ prometheus_config "$WORK/faulty.yml" "$am" >"$WORK/faulty-prometheus.yml"
 check "the planted rules are valid" "$(program promtool)" check rules "$WORK/faulty.yml"
 serve_metrics "$WORK/pages" "$pages"
 start_alertmanager "$WORK/alertmanager.yml" "$am"
+# A metric that was scraped two days ago and no more.
+before=$(($(date +%s) - 172800))
+printf '# TYPE kaireon_auth_attempts counter\nkaireon_auth_attempts_total 5 %s\nkaireon_auth_attempts_total 9 %s\n# EOF\n' "$before" "$((before + 60))" >"$WORK/before.om"
+mkdir -p "$WORK/prometheus.$port"
+check "a metric of earlier days is backfilled" eval '"$(program promtool)" tsdb create-blocks-from openmetrics "$WORK/before.om" "$WORK/prometheus.$port" >"$WORK/backfill.txt" 2>&1'
 start_prometheus "$WORK/faulty-prometheus.yml" "$port"
 printf 'global: {scrape_interval: 1s}\nrule_files: [%s]\n' "$WORK/faulty.yml" >"$WORK/empty.yml"
 start_prometheus "$WORK/empty.yml" "$empty"
@@ -142,7 +147,8 @@ check "certificates at 7 days and 24 hours pass" eval 'has ".control==\"ALR-7\" 
 check "but the steps 30, 14 and 3 days are missing" has '.control=="CRT-2" and .status=="fail" and (.message|test("30 d, 14 d, 3 d"))'
 check "a long silence is told" has '.control=="ALR-11" and .resource.kind=="alert silence" and .resource.name=="CertWeek" and (.observed|test("silenced by jo"))'
 check "a value that a label never has" has '.control=="ALR-11" and .resource.name=="DiskPressure" and (.observed|test("diskpressure.* was never seen; condition has \"DiskPressure\", \"MemoryPressure\""))'
-check "an alert that is not there is SEV2" has '.control=="ALR-10" and .resource.name=="share of failed authentications" and .status=="fail" and .severity=="SEV2"'
+check "a metric that is measured no longer" has '.control=="ALR-11" and .resource.name=="AuthShare" and (.observed|test("no series in the last 6 h, though there was one before"))'
+check "an alert that is not there is SEV2" has '.control=="ALR-8" and .resource.name=="memory pressure of nodes" and .status=="fail" and .severity=="SEV2"'
 check "an object that Prometheus has not loaded is told" has '.control=="ALR-11" and .resource.kind=="PrometheusRule" and .resource.name=="PendingPods" and (.observed|test("prod/kaireon/lost"))'
 check "one that it has is not" eval '! has ".resource.kind==\"PrometheusRule\" and .resource.name==\"Backlog\"" >/dev/null'
 of_objects() { jq -e "[.findings[] | select(.target==\"objects\" and ($1))] | length >= 1" "$json" >/dev/null; }
@@ -182,7 +188,7 @@ groups:
       - {alert: Backlog, expr: 'sum(kaireon_active_worker_jobs) > 100', for: 5m}
 R
 sed -i 's/^\(      - {alert: .*\)}$/\1, labels: {severity: critical}, annotations: {runbook_url: "https:\/\/runbooks\/x"}}/' "$WORK/right.yml"
-echo 'kaireon_active_worker_jobs 3' >>"$WORK/pages/app"
+printf 'kaireon_active_worker_jobs 3\nkaireon_auth_attempts_total 100\n' >>"$WORK/pages/app"
 printf 'route: {receiver: oncall}\nreceivers: [{name: oncall, webhook_configs: [{url: "http://127.0.0.1:1/"}]}]\n' >"$WORK/alertmanager.yml"
 curl -s -XPOST "http://127.0.0.1:$am/-/reload" >/dev/null
 port2=$(free_port)
