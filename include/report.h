@@ -14,7 +14,7 @@
 
 struct report_options {
         const char *directory; /* where files go; created when missing */
-        const char *formats;   /* comma-separated: "md,html,xlsx,json" */
+        const char *formats;   /* comma-separated: "md,html,xlsx,json,ics" */
         const char *templates; /* overriding directory, or NULL */
         const char *timezone;  /* IANA name for shown times; NULL: UTC */
         const char *organisation;

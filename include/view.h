@@ -171,7 +171,7 @@ struct renderer {
                           struct error *err);
 };
 
-extern const struct renderer renderer_markdown, renderer_html, renderer_xlsx, renderer_json;
+extern const struct renderer renderer_markdown, renderer_html, renderer_xlsx, renderer_json, renderer_calendar;
 
 /* Every format, NULL-terminated (report/write.c). */
 extern const struct renderer *const renderers[];

@@ -17,6 +17,8 @@ static const struct {
         const char *first[INVENTORY_COLUMNS];
 } layouts[] = {
         {"certificates", {"subject", "not_after", "days_left", "owner", "issuer", "where"}},
+        {"duties", {"due", "control", "duty", "evidence", "state", "last", "owner"}},
+        {"attestations", {"at", "who", "what", "covers", "outcome", "signature"}},
         {"databases", {"name", "size_bytes", "owner"}},
         {"projections", {"subject", "now", "limit", "full_on", "full_earliest", "verdict", "samples"}},
 };
@@ -83,7 +85,7 @@ int64_t
 inventory_expiry(const json_t *row)
 {
         int64_t moment;
-        const char *text = json_text(row, "not_after", json_text(row, "expires", ""));
+        const char *text = json_text(row, "not_after", json_text(row, "expires", json_text(row, "due", "")));
 
         return moment_parse(text, &moment) ? moment : INT64_MAX;
 }
@@ -125,7 +127,8 @@ inventory_lay_out(const struct view_inventory *inventory, const struct view_row 
                 }
         }
         snprintf(table->columns[table->column_count++].title, sizeof table->columns[0].title, "Target");
-        if (strcmp(inventory->kind, "certificates") == 0 && inventory->count > 1)
+        if ((strcmp(inventory->kind, "certificates") == 0 || strcmp(inventory->kind, "duties") == 0) &&
+            inventory->count > 1)
                 qsort(rows, inventory->count, sizeof(*rows), by_expiry);
 }
 

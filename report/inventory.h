@@ -35,7 +35,7 @@ void inventory_format(const struct inventory_column *column, const struct view_r
 
 bool inventory_is_number(const struct inventory_column *column);
 
-/* When a certificate's row expires; INT64_MAX when it does not say. */
+/* When a certificate expires, a duty is due; INT64_MAX when the row does not say. */
 int64_t inventory_expiry(const json_t *row);
 
 #endif

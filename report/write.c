@@ -12,7 +12,8 @@
 #include "scope.h"
 #include "view.h"
 
-const struct renderer *const renderers[] = {&renderer_markdown, &renderer_html, &renderer_xlsx, &renderer_json, NULL};
+const struct renderer *const renderers[] = {&renderer_markdown, &renderer_html,     &renderer_xlsx,
+                                            &renderer_json,     &renderer_calendar, NULL};
 
 const struct renderer *
 renderer_find(const char *name)
@@ -28,7 +29,7 @@ static int
 format_unknown(const char *name, struct error *err)
 {
         error_set(err, REASON_CONFIGURATION, "report format \"%.40s\" is not known", name);
-        return error_remedy(err, "use one or more of md, html, xlsx, json, separated by commas");
+        return error_remedy(err, "use one or more of md, html, xlsx, json, ics, separated by commas");
 }
 
 /* --- names ---------------------------------------------------------------------------------------------------- */

@@ -226,7 +226,7 @@ static int64_t
 row_expiry(const json_t *row)
 {
         int64_t moment;
-        const char *text = json_text(row, "not_after", json_text(row, "expires", ""));
+        const char *text = json_text(row, "not_after", json_text(row, "expires", json_text(row, "due", "")));
 
         return moment_parse(text, &moment) ? moment : INT64_MAX;
 }
@@ -361,7 +361,7 @@ inventory_sheet(struct book *book, const struct view *view, const char *kind, co
         }
         if (sorted != NULL) {
                 memcpy(sorted, inventory.rows, inventory.count * sizeof(*sorted));
-                if (strcmp(kind, "certificates") == 0)
+                if (strcmp(kind, "certificates") == 0 || strcmp(kind, "duties") == 0)
                         qsort(sorted, inventory.count, sizeof(*sorted), row_compare);
                 inventory.rows = sorted;
         }

@@ -85,7 +85,8 @@ report_show(const struct invocation *invocation, const struct view *view, const 
                 snprintf(name, sizeof name, "%.*s", (int)(length < 31 ? length : 31), list);
                 const struct renderer *renderer = renderer_find(name);
                 if (length > 0 && renderer == NULL)
-                        return invocation_usage(invocation, "format \"%s\" is not known: md, html, xlsx, json", name);
+                        return invocation_usage(invocation, "format \"%s\" is not known: md, html, xlsx, json, ics",
+                                                name);
                 if (length > 0 && wish->to_stdout && renderer->binary && invocation->terminal)
                         return invocation_usage(invocation,
                                                 "%s does not belong on a terminal: name a folder with --output", name);
@@ -134,7 +135,8 @@ report_run(const struct invocation *invocation)
 static const struct command_option options[] = {
         {"run", 'r', "N", "the run (default: the newest that ended)"},
         {"job", 'j', "JOB", "the newest run of this job"},
-        {"format", 'f', "LIST", "md, html, xlsx, json, separated by commas (default: the job's, else all)"},
+        {"format", 'f', "LIST",
+         "md, html, xlsx, json, ics, separated by commas (default: the job's, else the first four)"},
         {"output", 'o', "DIR", "folder for the files, or - for standard output (default: the job's, else this folder)"},
         {"since", 's', "N", "compare with this run (default: the one before)"},
         {"templates", 't', "DIR", "folder whose templates win over the built-in ones"},

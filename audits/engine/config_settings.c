@@ -28,7 +28,7 @@ static const struct setting report[] = {
         {.name = "formats",
          .type = SETTING_LIST,
          .item = SETTING_CHOICE,
-         .choices = "md|html|xlsx|json",
+         .choices = "md|html|xlsx|json|ics",
          .fallback = "[md, html, json]",
          .words = "which reports are written"},
         {.name = "to", .type = SETTING_PATH, .required = true, .words = "folder they are written to"},

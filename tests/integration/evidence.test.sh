@@ -46,7 +46,7 @@ targets:
 $(item "$WORK/jane.txt")
 Y
 cat >"$WORK/tail.yaml" <<Y
-jobs: {nightly: {audits: [evidence], report: {formats: [json, md, html, xlsx], to: $WORK/reports}}}
+jobs: {nightly: {audits: [evidence], report: {formats: [json, md, html, xlsx, ics], to: $WORK/reports}}}
 Y
 run() { rm -rf "$WORK/reports"; "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1; status=$?; json=$(ls "$WORK"/reports/nightly-*Z.json); }
 has() { jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null || { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }; }
@@ -61,6 +61,8 @@ check "who, when and what stand in the report" jq -e '.inventory.attestations | 
 check "in Markdown as well" grep -q 'October' "$WORK"/reports/nightly-*Z.md
 check "the calendar says when each duty is due" jq -e '[.inventory.duties[].control] | sort == ["ATH-5","LAT-3","NOD-5"]' "$json"
 
+check "and as a file for calendar programs" bash -c "[ \$(grep -c '^BEGIN:VEVENT' '$WORK'/reports/nightly-*Z.ics) -eq 3 ] && grep -q \"DTSTART;VALUE=DATE:$(date -u -d '+4 days' +%Y%m%d)\" '$WORK'/reports/nightly-*Z.ics || { cat '$WORK'/reports/nightly-*Z.ics; false; }"
+check "the calendar stands in the report, soonest first" bash -c "grep -A4 'summary>Duties' '$WORK'/reports/nightly-*Z.md | grep -m1 -oE 'ATH-5|LAT-3|NOD-5' | grep -qx ATH-5 || { cat '$WORK'/reports/nightly-*Z.md; false; }"
 attest joe 'I say so' '-1 hours' >"$WORK/joe.txt"
 sed 's/and decided/and postponed/' "$WORK/jane.txt" >"$WORK/changed.txt"
 { cat "$WORK/head.yaml"; item "$WORK/joe.txt"; item "$WORK/changed.txt"; cat "$WORK/tail.yaml"; } >"$WORK/rounds.yaml"
