@@ -1,4 +1,5 @@
-/* Redis keys: do they expire, which patterns never do, and which values are too large?  Controls: RED-1, RED-5. */
+/* Redis keys: do they expire, which patterns never do, and which values are too large?  Controls: RED-1, RED-5,
+ * LAT-2. */
 
 #include "audit.h"
 
@@ -17,6 +18,7 @@
 #include "redis_scan.h"
 #include "redis_servers.h"
 #include "scope.h"
+#include "score_cache.h"
 #include "share.h"
 
 /* --- collecting --------------------------------------------------------------------------------------------------- */
@@ -439,6 +441,7 @@ redis_keys_judge(const json_t *facts, const struct policy *policy, const struct 
         json_t *class;
 
         (void)history;
+        score_cache_judge(facts, policy, out);
         if (j.keyspace == NULL) {
                 findings_error(out, "RED-1", NULL, REASON_TOO_LITTLE_DATA, "No key space is in the facts.", NULL);
                 findings_error(out, "RED-5", NULL, REASON_TOO_LITTLE_DATA, "No key space is in the facts.", NULL);
@@ -453,7 +456,7 @@ const struct audit audit_redis_keys = {
         .name = "redis_keys",
         .summary = "times to live by class and discovered pattern, and the largest values",
         .looks_at = {"redis"},
-        .controls = {"RED-1", "RED-5"},
+        .controls = {"RED-1", "RED-5", "LAT-2"},
         .needs = "ACL SETUSER rounds ~* +@connection +info +dbsize +scan +pttl +type +memory|usage",
         .collect = redis_keys_collect,
         .judge = redis_keys_judge,
