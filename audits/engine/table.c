@@ -46,6 +46,7 @@ extern const struct audit audit_temp_files;
 extern const struct audit audit_tokens;
 extern const struct audit audit_vacuum;
 extern const struct audit audit_wal;
+extern const struct audit audit_workloads;
 
 /* One line each, so that two added side by side do not meet. */
 // clang-format off
@@ -91,6 +92,7 @@ const struct audit *const audits[] = {
         &audit_tokens,
         &audit_vacuum,
         &audit_wal,
+        &audit_workloads,
         NULL,
 };
 // clang-format on
