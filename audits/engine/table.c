@@ -32,6 +32,7 @@ extern const struct audit audit_pool_headroom;
 extern const struct audit audit_promotion;
 extern const struct audit audit_query_baseline;
 extern const struct audit audit_queues;
+extern const struct audit audit_rate_limits;
 extern const struct audit audit_rds;
 extern const struct audit audit_redis_keys;
 extern const struct audit audit_redis_memory;
@@ -78,6 +79,7 @@ const struct audit *const audits[] = {
         &audit_promotion,
         &audit_query_baseline,
         &audit_queues,
+        &audit_rate_limits,
         &audit_rds,
         &audit_redis_keys,
         &audit_redis_memory,

@@ -38,7 +38,10 @@ kubernetes_start --objects "$F" || exit 1
 cat >"$WORK/rounds.yaml" <<Y
 version: 1
 store: sqlite:$WORK/rounds.db
-targets: [{name: prod, kind: kubernetes, kubeconfig: [$KUBE_CONFIG], context: test}]
+targets:
+  - {name: prod, kind: kubernetes, kubeconfig: [$KUBE_CONFIG], context: test}
+  # Rules of alerts that stand in the cluster.
+  - {name: metrics, kind: prometheus, rules_of: [prod]}
 jobs: {weekly: {audits: all, report: {formats: [json], to: $WORK/reports}}}
 Y
 "$ROUNDS" run weekly -c "$WORK/rounds.yaml" >"$WORK/run.txt" 2>&1
