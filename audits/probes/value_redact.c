@@ -108,7 +108,12 @@ value_redact(char *text)
                 } else if (length > 0) {
                         at = blot(at, length);
                 } else if ((password = url_password(at, &length)) != NULL) {
+                        /* The user may be a token, beside any word for a password: as GitHub has it. */
+                        char *user = at + strlen("://");
+                        size_t token = token_length(user, true);
                         at = blot(password, length);
+                        if (token > 0)
+                                at -= user + token - blot(user, token);
                 } else if ((label = label_length(at, begins)) > 0) {
                         at += label;
                         length = strncasecmp(at, "bearer ", 7) == 0 ? 7 : 0;
