@@ -39,7 +39,7 @@ bool json_globs_match(const json_t *globs, const char *text);
 bool json_has(const json_t *object, const char *key);
 
 /* Setters that never fail silently: they return 0, or -1 when memory ran out.  Bytes that are not UTF-8 are
- * replaced by U+FFFD, since jansson would refuse them.  Text NULL stores null. */
+ * replaced by U+FFFD, in keys too, since jansson would refuse them.  Text NULL stores null. */
 int json_put_text(json_t *object, const char *key, const char *text);
 int json_put_bytes(json_t *object, const char *key, const char *bytes, size_t length);
 int json_put_whole(json_t *object, const char *key, int64_t value);

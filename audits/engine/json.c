@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "buffer.h"
+#include "scope.h"
 #include "utf8.h"
 
 const char *
@@ -159,7 +160,16 @@ json_bytes(const char *bytes, size_t length)
 int
 json_put(json_t *object, const char *key, json_t *stolen)
 {
-        return json_object_set_new(object, key, stolen);
+        if (json_object_set(object, key, stolen) == 0) {
+                json_decref(stolen);
+                return 0;
+        }
+        /* The key may come from a server or a file as well. */
+        scoped_json mended = key != NULL && stolen != NULL ? json_bytes(key, strlen(key)) : NULL;
+        if (mended != NULL && strcmp(json_string_value(mended), key) != 0)
+                return json_object_set_new(object, json_string_value(mended), stolen);
+        json_decref(stolen);
+        return -1;
 }
 
 int

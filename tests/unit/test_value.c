@@ -38,6 +38,7 @@ static const struct {
          "\"H\": \"a#b\"}"},
         {"env", "", "{}"},
         {"env", "A=1\nA=2", "{\"A\": \"2\"}"},
+        {"env", "A=1\n\xff=2\nB=\xff", "{\"A\": \"1\", \"\xEF\xBF\xBD\": \"2\", \"B\": \"\xEF\xBF\xBD\"}"},
         {"text", " 12 \n\n", "\" 12\""},
         {"text", "", "\"\""},
 };
