@@ -25,16 +25,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct config *config = config_open(path, &problems);
         if ((config == NULL) != (problems.count > 0))
                 abort(); /* refused without a reason, or accepted with one */
-        config_close(config);
-        problems_free(&problems);
-
         struct problems others = {.file = path};
-        struct waivers *waivers = waivers_open(path, &others);
+        struct waivers *waivers = waivers_open(path, config, &others);
         if ((waivers == NULL) != (others.count > 0))
                 abort();
         if (waivers != NULL)
                 waivers_close(waivers);
         problems_free(&others);
+        config_close(config);
+        problems_free(&problems);
         close(fd);
         return 0;
 }
