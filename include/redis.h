@@ -84,6 +84,9 @@ int redis_reply_error(const struct redis *redis, const struct redisReply *reply,
 int redis_info(struct redis *redis, const char *section, json_t **out, struct error *err)
         __attribute__((warn_unused_result));
 
+/* The text of an answer to INFO as such an object; new, NULL when memory ran out.  Pure. */
+json_t *redis_info_read(const char *text, size_t length);
+
 /* The number in a text field of an object made by redis_info(); fallback when absent or no number. */
 double redis_info_number(const json_t *info, const char *section, const char *field, double fallback);
 

@@ -369,8 +369,8 @@ redis_reply_error(const struct redis *redis, const struct redisReply *reply, con
 
 /* --- INFO --------------------------------------------------------------------------------------------------------- */
 
-static json_t *
-info_parse(const char *text, size_t length)
+json_t *
+redis_info_read(const char *text, size_t length)
 {
         json_t *info = json_object(), *section = info;
 
@@ -410,7 +410,7 @@ redis_info(struct redis *redis, const char *section, json_t **out, struct error 
                 return -1;
         if (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS)
                 return error_set(err, REASON_PROTOCOL, "%s: the answer to INFO is no text", redis->server.address);
-        *out = info_parse(reply->str, (size_t)reply->len);
+        *out = redis_info_read(reply->str, (size_t)reply->len);
         return *out != NULL ? 0 : error_memory(err, "INFO");
 }
 
