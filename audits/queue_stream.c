@@ -37,7 +37,7 @@ static int
 undelivered(const struct queue_source *source, const char *last, int64_t most, int64_t *count, int64_t *first_ms,
             struct error *err)
 {
-        char from[80], page[16];
+        char from[80], page[24];
 
         *count = 0;
         *first_ms = 0;

@@ -65,7 +65,7 @@ redis_replica_open(const struct session *session, const struct redis_place *plac
         if (redis_info(primary, "replication", &info, &refused) != 0)
                 return NULL;
         for (int i = 0; i < REPLICAS_MOST; i++) {
-                char name[16];
+                char name[24];
                 struct replica replica;
                 snprintf(name, sizeof name, "slave%d", i);
                 if (!replica_read(json_text(json_object_get(info, "replication"), name, ""), &replica) ||

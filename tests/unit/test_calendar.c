@@ -113,8 +113,8 @@ duties_become_events(void **state)
                 "SUMMARY:LAT-3 due: load-tested\\; every week\\, with \\\\ and \xC3\xA4\xC3\xB6\xC3\xBC\r\n",
                 "DESCRIPTION:Evidence load-test of proofs\\; last done 2026-11-23T23:30:00Z\r\n",
                 "DESCRIPTION:Evidence a \\nBEGIN:VALARM |<script> of proofs\\; last done never\\; owner ops\r\n",
-                "SUMMARY:Waiver W-1 of DSK-7 ends\r\nDESCRIPTION:moves\\; owner data\\; approved by jane\\; ticket "
-                "OPS-1\r\nCATEGORIES:WAIVER\r\n",
+                "SUMMARY:Waiver W-1 of DSK-7 ends\r\nDESCRIPTION:moves\\; owner data\\; ",
+                "approved by jane\\; ticket OPS-1\r\nCATEGORIES:WAIVER\r\n",
                 "TRIGGER:-P1D\r\n",
                 "END:VEVENT\r\nEND:VCALENDAR\r\n",
         };
