@@ -11,31 +11,20 @@
 
 enum { TEXTS_LARGEST = 1 << 30 };
 
-/* What no row is made of: half of a pod's text, and all that may hold a secret. */
-static const char *const without[] = {"managedFields",
-                                      "env",
-                                      "envFrom",
-                                      "args",
-                                      "command",
-                                      "volumeMounts",
-                                      "volumes",
-                                      "ports",
-                                      "podIPs",
-                                      "hostIPs",
-                                      "livenessProbe",
-                                      "readinessProbe",
-                                      "lifecycle",
-                                      "hostAliases",
-                                      "dnsConfig",
-                                      "securityContext",
-                                      NULL};
+/* What no row is made of: half of a pod's text, and all that may hold a secret.  A pod's volumes are those of its
+ * template, from which the Secrets are read that a workload mounts: they come first, so that the others' list begins
+ * behind them. */
+static const char *const without_of_pod[] = {
+        "volumes",   "managedFields",   "env",     "envFrom",       "args",           "command",   "volumeMounts",
+        "ports",     "podIPs",          "hostIPs", "livenessProbe", "readinessProbe", "lifecycle", "hostAliases",
+        "dnsConfig", "securityContext", NULL};
 
 /* In the order of the bits of enum cluster_list. */
 static const struct kubernetes_list list_table[CLUSTER_LISTS] = {
         {.group = "",
          .resource = "pods",
          .versions = {"v1"},
-         .without = without,
+         .without = without_of_pod,
          .excluded_too = true,
          .visit = pod_visit},
         {.group = "apps",
@@ -43,17 +32,29 @@ static const struct kubernetes_list list_table[CLUSTER_LISTS] = {
          .versions = {"v1"},
          .metadata_only = true,
          .visit = replicaset_visit},
-        {.group = "batch", .resource = "jobs", .versions = {"v1"}, .without = without, .visit = job_visit},
-        {.group = "batch", .resource = "cronjobs", .versions = {"v1"}, .without = without, .visit = cronjob_visit},
+        {.group = "batch", .resource = "jobs", .versions = {"v1"}, .without = without_of_pod + 1, .visit = job_visit},
+        {.group = "batch",
+         .resource = "cronjobs",
+         .versions = {"v1"},
+         .without = without_of_pod + 1,
+         .visit = cronjob_visit},
         {.group = "", .resource = "nodes", .versions = {"v1"}, .cluster_scoped = true, .visit = node_visit},
         {.group = "", .resource = "namespaces", .versions = {"v1"}, .cluster_scoped = true, .visit = namespace_visit},
-        {.group = "apps", .resource = "deployments", .versions = {"v1"}, .without = without, .visit = deployment_visit},
+        {.group = "apps",
+         .resource = "deployments",
+         .versions = {"v1"},
+         .without = without_of_pod + 1,
+         .visit = deployment_visit},
         {.group = "apps",
          .resource = "statefulsets",
          .versions = {"v1"},
-         .without = without,
+         .without = without_of_pod + 1,
          .visit = statefulset_visit},
-        {.group = "apps", .resource = "daemonsets", .versions = {"v1"}, .without = without, .visit = daemonset_visit},
+        {.group = "apps",
+         .resource = "daemonsets",
+         .versions = {"v1"},
+         .without = without_of_pod + 1,
+         .visit = daemonset_visit},
         {.group = "argoproj.io",
          .resource = "rollouts",
          .versions = {"v1alpha1"},
