@@ -3,7 +3,6 @@
 
 #include "audit.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,36 +101,6 @@ keda_check(struct session *session, struct rights *rights, struct error *err)
         return kubernetes_rights_check(session, NEEDS, rights, err);
 }
 
-/* --- names of queues ---------------------------------------------------------------------------------------------- */
-
-static bool
-in_name(char c)
-{
-        return isalnum((unsigned char)c) || c == '-' || c == '_';
-}
-
-/* True when `text` holds `name` as a word of its own: "bull:batch-jobs:wait", queue="batch-jobs", .../batch-jobs. */
-static bool
-names_queue(const char *text, const char *name)
-{
-        size_t length = strlen(name);
-
-        if (length == 0)
-                return false;
-        for (const char *at = strstr(text, name); at != NULL; at = strstr(at + 1, name)) {
-                if ((at == text || !in_name(at[-1])) && !in_name(at[length]))
-                        return true;
-        }
-        return false;
-}
-
-static bool
-trigger_names(const json_t *trigger, const char *queue)
-{
-        return names_queue(json_text(trigger, "list", ""), queue) ||
-               names_queue(json_text(trigger, "query", ""), queue);
-}
-
 /* --- what is judged ----------------------------------------------------------------------------------------------- */
 
 struct verdict {
@@ -173,7 +142,7 @@ list_judge(struct verdict *v, const json_t *trigger)
         {
                 const char *name = json_is_string(queue) ? json_string_value(queue) : "";
                 const char *wanted = findings_text(v->out, "%s:%s:wait", prefix, name);
-                if (!names_queue(list, name) || strcmp(list, wanted) == 0)
+                if (!keda_names_queue(list, name) || strcmp(list, wanted) == 0)
                         continue;
                 fault(v, findings_text(v->out, "list %s is no BullMQ key", list),
                       findings_text(v->out, "Queue %s waits in %s: this trigger sees an empty list and never scales.",
@@ -186,16 +155,13 @@ list_judge(struct verdict *v, const json_t *trigger)
                       "BullMQ keeps waiting jobs in the list that ends in :wait.", edit(v, "mend listName"));
 }
 
-/* With a target per replica, nothing is added until the list is longer than threshold x the replicas there are anyway.
- * Source: HorizontalPodAutoscaler, algorithm for AverageValue: desired = ceil(sum / target). */
 static void
 begin_judge(struct verdict *v, const json_t *trigger, double threshold)
 {
         double depth = policy_number(v->policy, "WRK-1", "alert_depth");
         double bound = policy_number(v->policy, "WRK-1", "threshold");
-        double replicas = (double)json_whole(v->scaler, "min", 0);
-        bool each = json_flag(trigger, "per_replica", true) && strcmp(v->kind, "ScaledObject") == 0 && replicas > 1;
-        double begins = each ? threshold * replicas : threshold;
+        double replicas = keda_replicas_each(v->scaler, trigger), begins = threshold * replicas;
+        bool each = replicas > 1;
 
         if (threshold > bound)
                 fault(v,
@@ -209,7 +175,7 @@ begin_judge(struct verdict *v, const json_t *trigger, double threshold)
                                            threshold, replicas)
                            : findings_text(v->out, "scaling begins at %g waiting", begins),
                       findings_text(v->out, "The backlog alert fires at %g, before a worker is added.", depth),
-                      edit(v, findings_text(v->out, "a threshold of %g", floor(each ? depth / replicas : depth))));
+                      edit(v, findings_text(v->out, "a threshold of %g", floor(depth / replicas))));
 }
 
 static void
@@ -400,7 +366,7 @@ covered(const json_t *scalers, const char *queue)
         {
                 json_array_foreach((json_t *)json_list(scaler, "triggers"), j, trigger)
                 {
-                        if (trigger_names(trigger, queue))
+                        if (keda_trigger_names(trigger, queue))
                                 return true;
                 }
         }

@@ -2,6 +2,7 @@
 
 #include "keda.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -370,4 +371,43 @@ keda_session(struct session *session, struct error *err)
                 return NULL;
         }
         return keda;
+}
+
+/* --- queues and replicas ------------------------------------------------------------------------------------------ */
+
+static bool
+in_name(char c)
+{
+        return isalnum((unsigned char)c) || c == '-' || c == '_';
+}
+
+bool
+keda_names_queue(const char *text, const char *name)
+{
+        size_t length = strlen(name);
+
+        if (length == 0)
+                return false;
+        for (const char *at = strstr(text, name); at != NULL; at = strstr(at + 1, name)) {
+                if ((at == text || !in_name(at[-1])) && !in_name(at[length]))
+                        return true;
+        }
+        return false;
+}
+
+bool
+keda_trigger_names(const json_t *trigger, const char *queue)
+{
+        return keda_names_queue(json_text(trigger, "list", ""), queue) ||
+               keda_names_queue(json_text(trigger, "query", ""), queue);
+}
+
+double
+keda_replicas_each(const json_t *scaler, const json_t *trigger)
+{
+        double replicas = (double)json_whole(scaler, "min", 0);
+        bool each = json_flag(trigger, "per_replica", true) &&
+                    strcmp(json_text(scaler, "kind", ""), "ScaledObject") == 0;
+
+        return each && replicas > 1 ? replicas : 1;
 }

@@ -36,4 +36,15 @@ struct keda_trigger {
 /* NULL for one that does not measure the length of a list (cpu, memory, cron ...). */
 const struct keda_trigger *keda_trigger_find(const char *type);
 
+/* True when `text` holds `name` as a word of its own: "bull:batch-jobs:wait", queue="batch-jobs", .../batch-jobs. */
+bool keda_names_queue(const char *text, const char *name);
+
+/* True when the list or the query of a trigger of those facts names the queue. */
+bool keda_trigger_names(const json_t *trigger, const char *queue);
+
+/* What a trigger's threshold must be multiplied by to be the length at which a worker is added: with a target per
+ * replica nothing is added until the list is longer than threshold x the replicas there are anyway; at least 1.
+ * Source: HorizontalPodAutoscaler, algorithm for AverageValue: desired = ceil(sum / target). */
+double keda_replicas_each(const json_t *scaler, const json_t *trigger);
+
 #endif

@@ -40,12 +40,14 @@ extern const struct audit audit_redis_quota;
 extern const struct audit audit_redis_separation;
 extern const struct audit audit_resilience;
 extern const struct audit audit_retention;
+extern const struct audit audit_scaling_alerts;
 extern const struct audit audit_settings;
 extern const struct audit audit_source_scan;
 extern const struct audit audit_stuffing;
 extern const struct audit audit_temp_files;
 extern const struct audit audit_tokens;
 extern const struct audit audit_vacuum;
+extern const struct audit audit_renewal_alerts;
 extern const struct audit audit_wal;
 extern const struct audit audit_workloads;
 
@@ -87,6 +89,7 @@ const struct audit *const audits[] = {
         &audit_redis_separation,
         &audit_resilience,
         &audit_retention,
+        &audit_scaling_alerts,
         &audit_settings,
         &audit_source_scan,
         &audit_stuffing,
