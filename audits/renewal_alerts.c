@@ -43,21 +43,23 @@ struct summary {
         const char *worst;
 };
 
-/* A matcher that leaves this very certificate out, as far as its label is one of a certificate. */
+static bool
+is_namespace(const char *label)
+{
+        return strcmp(label, "namespace") == 0 || strcmp(label, "exported_namespace") == 0;
+}
+
+/* Whether a rule sees this very certificate, as far as the label it is narrowed by is one of a certificate. */
 static bool
 is_about(const struct alert_level *level, const struct renewal *renewal)
 {
-        static const char *const spaces[] = {"namespace", "exported_namespace"}, *const names[] = {"name"};
+        const char *own = is_namespace(level->label)          ? renewal->namespace_
+                          : strcmp(level->label, "name") == 0 ? renewal->name
+                                                              : NULL;
 
         if (!alert_level_of_cluster(level, renewal->cluster))
                 return false;
-        if (!level->narrowed)
-                return true;
-        for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++) {
-                if (strcmp(level->label, spaces[i]) == 0)
-                        return label_matches(level->op, level->value, renewal->namespace_) == 1;
-        }
-        return strcmp(level->label, names[0]) == 0 && label_matches(level->op, level->value, renewal->name) == 1;
+        return !level->narrowed || (own != NULL && label_matches(level->op, level->value, own) == 1);
 }
 
 static double
@@ -194,24 +196,23 @@ summary_tell(const struct judge *j, const char *cluster, const struct summary *s
                               "A renewal that fails is told of at the first step after it was due.");
                 return;
         }
-        findings_add(
-                j->out,
-                &(struct finding){
-                        .control = "CRT-2",
-                        .resource = notice,
-                        .status = STATUS_FAIL,
-                        .severity = policy_severity(j->policy, "ALR-7", true),
-                        .observed = findings_text(j->out, "%zu of %zu certificates: %s: %s", summary->late,
-                                                  summary->judged, summary->worst,
-                                                  summary->worst_seen > 0
-                                                          ? findings_text(j->out, "the next alert is at %s",
-                                                                          length_words(j, summary->worst_seen))
-                                                          : "no alert comes after"),
-                        .expected = findings_text(j->out, "an alert at %s", length_words(j, summary->worst_ms)),
-                        .message = "A renewal that fails goes unseen until little is left.",
-                        .remedy = findings_text(j->out, "one more rule: expr: '(%s) < %.0f', for: 1h",
-                                                series != NULL ? series : "cert_expiry_seconds",
-                                                summary->worst_ms / 1000)});
+        findings_add(j->out,
+                     &(struct finding){
+                             .control = "CRT-2",
+                             .resource = notice,
+                             .status = STATUS_FAIL,
+                             .severity = policy_severity(j->policy, "ALR-7", true),
+                             .observed = findings_text(j->out, "%zu of %zu certificates: %s: %s", summary->late,
+                                                       summary->judged, summary->worst,
+                                                       summary->worst_seen > 0
+                                                               ? findings_text(j->out, "the next alert is at %s",
+                                                                               length_words(j, summary->worst_seen))
+                                                               : "no alert comes after"),
+                             .expected = findings_text(j->out, "an alert at %s", length_words(j, summary->worst_ms)),
+                             .message = "A renewal that fails goes unseen until little is left.",
+                             .remedy = findings_text(j->out, "one more rule: expr: '(%s) < %.0f', for: 1h",
+                                                     series != NULL ? series : "cert_expiry_seconds",
+                                                     summary->worst_ms / 1000)});
 }
 
 static void
@@ -231,12 +232,11 @@ eager_tell(const struct judge *j)
                                              .name = findings_text(j->out, "%s: %s", level->alert, level->expression)},
                                 .status = STATUS_FAIL,
                                 .severity = policy_severity(j->policy, "ALR-7", true),
-                                .observed = findings_text(j->out, "fires at %s; %s%s",
-                                                          length_words(j, level->threshold * 1000), eager->example,
-                                                          eager->count > 1
-                                                                  ? findings_text(j->out, " (and %zu more)",
-                                                                                  eager->count - 1)
-                                                                  : ""),
+                                .observed = findings_text(
+                                        j->out, "fires at %s; %s%s", length_words(j, level->threshold * 1000),
+                                        eager->example,
+                                        eager->count > 1 ? findings_text(j->out, " (and %zu more)", eager->count - 1)
+                                                         : ""),
                                 .expected = "no alert while renewal is not due yet",
                                 .message = "The alert fires on every healthy renewal: nobody looks any more when one "
                                            "fails.",
@@ -303,6 +303,21 @@ both_skip(struct findings *out, const char *why, const char *remedy)
         findings_skip(out, "CRT-2", why, remedy);
 }
 
+/* Labels that tell where a rule looks; a namespace may be the certificate's own, and is compared with it.  New. */
+static json_t *
+places(const struct policy *policy)
+{
+        json_t *labels = json_array(), *label;
+        size_t i;
+
+        json_array_foreach((json_t *)policy_value(policy, "ALR-11", "scope_labels"), i, label)
+        {
+                if (json_is_string(label) && !is_namespace(json_string_value(label)))
+                        json_array_append(labels, label);
+        }
+        return labels;
+}
+
 static json_t *
 wanted_texts(const struct policy *policy, struct findings *out)
 {
@@ -321,17 +336,16 @@ static void
 renewal_alerts_judge(const json_t *facts, const struct policy *policy, const struct history *history,
                      struct findings *out)
 {
-        struct judge j = {
-                .policy = policy, .out = out, .slack_ms = (double)policy_whole(policy, "CRT-1", "overdue")};
+        struct judge j = {.policy = policy, .out = out, .slack_ms = (double)policy_whole(policy, "CRT-1", "overdue")};
         scoped_json texts = wanted_texts(policy, out);
+        scoped_json labels = places(policy);
         size_t clusters = 0, i;
         bool told = false;
         struct error err;
         json_t *entry;
 
         (void)history;
-        if (alert_levels_find(facts, texts, policy_value(policy, "ALR-11", "scope_labels"), &j.levels, out, &err) !=
-            0) {
+        if (alert_levels_find(facts, texts, labels, &j.levels, out, &err) != 0) {
                 static const char remedy[] = "mend alert_series in the policy of CRT-2";
                 findings_error(out, "CRT-1", NULL, REASON_CONFIGURATION, err.text, remedy);
                 findings_error(out, "CRT-2", NULL, REASON_CONFIGURATION, err.text, remedy);

@@ -38,6 +38,7 @@ extern const struct audit audit_redis_keys;
 extern const struct audit audit_redis_memory;
 extern const struct audit audit_redis_quota;
 extern const struct audit audit_redis_separation;
+extern const struct audit audit_renewal_alerts;
 extern const struct audit audit_resilience;
 extern const struct audit audit_retention;
 extern const struct audit audit_scaling_alerts;
@@ -47,7 +48,6 @@ extern const struct audit audit_stuffing;
 extern const struct audit audit_temp_files;
 extern const struct audit audit_tokens;
 extern const struct audit audit_vacuum;
-extern const struct audit audit_renewal_alerts;
 extern const struct audit audit_wal;
 extern const struct audit audit_workloads;
 
@@ -87,6 +87,7 @@ const struct audit *const audits[] = {
         &audit_redis_memory,
         &audit_redis_quota,
         &audit_redis_separation,
+        &audit_renewal_alerts,
         &audit_resilience,
         &audit_retention,
         &audit_scaling_alerts,

@@ -58,4 +58,38 @@ kubernetes_start --fault 'scaledobjects=403'
 round denied "keda, alerts, scaling_alerts" "$strict"
 check "scalers that may not be read are an error" has '.audit=="scaling_alerts" and .control=="WRK-1" and .status=="error"'
 
+# --- certificates: one is renewed 20 days before its end, one 30, one lives six days.
+certificate() { # NAME LIFE LEAD, in days
+        jq -n --arg name "$1" --arg from "$(date -u -d '1 day ago' +%FT%TZ)" --arg until "$(date -u -d "$(($2 - 1)) days" +%FT%TZ)" \
+                --arg renewal "$(date -u -d "$(($2 - 1 - $3)) days" +%FT%TZ)" '
+                {apiVersion: "cert-manager.io/v1", kind: "Certificate", metadata: {name: $name, namespace: "shop", creationTimestamp: $from},
+                 spec: {secretName: "\($name)-tls", dnsNames: ["\($name).example"], issuerRef: {kind: "ClusterIssuer", name: "letsencrypt"}},
+                 status: {conditions: [{type: "Ready", status: "True", reason: "Ready", message: "fine", lastTransitionTime: $from}],
+                          notBefore: $from, notAfter: $until, renewalTime: $renewal, revision: 3}}'
+}
+certificates_are() { # FOLDER, certificates on standard input
+        mkdir -p "$1"
+        jq -s '{kind: "CertificateList", apiVersion: "cert-manager.io/v1", metadata: {resourceVersion: "1"}, items: .}' \
+                >"$1/cert-manager.io-v1-certificates.json"
+}
+{ certificate late 90 20; certificate well 90 31; certificate mesh 6 2; } | certificates_are "$WORK/faulty"
+certificate well 90 31 | certificates_are "$WORK/healthy"
+check "the planted Certificates are valid" kubernetes_valid "$WORK/faulty"
+steps=$(free_port) few=$(free_port)
+step() { echo "{alert: Cert$1d, expr: \"certmanager_certificate_expiration_timestamp_seconds - time() < $(($1 * 86400))\", for: 1h}"; }
+prometheus_with "$WORK/steps.yml" "$steps" "$(step 30)" "$(step 14)" "$(step 7)" "$(step 3)" "$(step 1)"
+prometheus_with "$WORK/few.yml" "$few" "$(step 7)" "$(step 1)"
+wait_query "$steps" 'up == 1'
+wait_query "$few" 'up == 1'
+kubernetes_start --objects "$WORK/faulty"
+round renewal "cert_manager, alerts, renewal_alerts" "$steps"
+check "renewed after the alert, with both numbers" has '.audit=="renewal_alerts" and .control=="CRT-1" and .status=="fail" and .resource.name=="shop/late" and (.observed|test("renewed 20 d before its end; alert Cert30d on metrics fires at 30 d")) and (.remedy|test("renewBefore"))'
+check "six days of life: the rule must give way" has '.control=="CRT-2" and .resource.kind=="alert and renewal" and (.resource.name|test("^Cert30d: ")) and (.observed|test("shop/mesh.*lives 6 d"))'
+check "the other one is no finding" jq -e '[.findings[] | select(.audit=="renewal_alerts" and .status=="fail" and (.resource.name|test("well")))] | length == 0' "$json"
+kubernetes_start --objects "$WORK/healthy"
+round renewed "cert_manager, alerts, renewal_alerts" "$steps"
+check "rules at every step, renewed before: both pass" jq -e '[.findings[] | select(.audit=="renewal_alerts")] | length == 2 and all(.status == "pass")' "$json"
+round unnoticed "cert_manager, alerts, renewal_alerts" "$few"
+check "a renewal that fails would go unseen" has '.audit=="renewal_alerts" and .control=="CRT-2" and .status=="fail" and (.observed|test("the next alert is at 7 d"))'
+
 finish
