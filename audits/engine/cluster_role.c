@@ -103,12 +103,14 @@ cluster_role_write(struct buffer *out, struct error *err)
                                  "nothing else.\n");
                 role_head(out, "rounds");
                 rules_write(role, false, out);
-                buffer_text(
-                        out,
-                        "---\n"
-                        "# Secrets, for certificates alone: of each only certificates and the names of its keys are "
-                        "kept.  Bound by\n"
-                        "# secrets.yaml; without it CRT-1 to CRT-6 of the cluster say what they could not assess.\n");
+                buffer_text(out, "---\n"
+                                 "# Secrets, for certificates and the addresses of databases: of each only "
+                                 "certificates, the names "
+                                 "of its keys, and host and\n"
+                                 "# pool settings of such an address are kept.  Bound by secrets.yaml; without it "
+                                 "CRT-1 to CRT-6, "
+                                 "DBC-3 and DBC-5 of the cluster\n"
+                                 "# say what they could not assess.\n");
                 role_head(out, "rounds-secrets");
                 rules_write(role, true, out);
                 result = out->failed ? error_memory(err, "cluster role") : 0;

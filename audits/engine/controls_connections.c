@@ -53,6 +53,11 @@ static const struct setting dbc_3[] = {
          .fallback = "[\"DATABASE_URL\", \"*_DATABASE_URL\", \"*_DSN\"]",
          .words = "environment variables that hold DSNs"},
         {.name = "pooler", .type = SETTING_TEXT, .words = "target of kind pgbouncer that serves them"},
+        {.name = "hosts",
+         .type = SETTING_LIST,
+         .item = SETTING_GLOB,
+         .fallback = "[\"*\"]",
+         .words = "hosts in DSNs that are the pooler"},
         {.type = SETTING_END},
 };
 

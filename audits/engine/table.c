@@ -28,7 +28,9 @@ extern const struct audit audit_nodes;
 extern const struct audit audit_partitions;
 extern const struct audit audit_pg_settings;
 extern const struct audit audit_pgbouncer;
+extern const struct audit audit_pool_demand;
 extern const struct audit audit_pool_headroom;
+extern const struct audit audit_pools;
 extern const struct audit audit_promotion;
 extern const struct audit audit_query_baseline;
 extern const struct audit audit_queues;
@@ -77,7 +79,9 @@ const struct audit *const audits[] = {
         &audit_partitions,
         &audit_pg_settings,
         &audit_pgbouncer,
+        &audit_pool_demand,
         &audit_pool_headroom,
+        &audit_pools,
         &audit_promotion,
         &audit_query_baseline,
         &audit_queues,
