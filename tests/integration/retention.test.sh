@@ -18,7 +18,7 @@ sql "CREATE TABLE interactions (id bigint PRIMARY KEY, created_at timestamptz NO
      CREATE TABLE \"Large|\" (at timestamptz, filler text); INSERT INTO \"Large|\" SELECT now() - i * interval '10 min', repeat('x', 400) FROM generate_series(1, 30000) i;
      CREATE TABLE partial (at timestamptz, filler text, done bool); CREATE INDEX ON partial (at) WHERE NOT done;
      INSERT INTO partial SELECT now() - i * interval '10 min', repeat('x', 400), true FROM generate_series(1, 30000) i;
-     CREATE TABLE epochs (ms bigint); CREATE INDEX ON epochs (ms); INSERT INTO epochs SELECT 1000 * extract(epoch FROM now() - i * interval '1 day')::bigint FROM generate_series(1, 200) i;
+     CREATE TABLE epochs (ms bigint); CREATE INDEX ON epochs (ms); INSERT INTO epochs SELECT 1000 * floor(extract(epoch FROM now() - i * interval '1 day'))::bigint FROM generate_series(1, 200) i;
      CREATE TABLE audit (at timestamptz); CREATE INDEX ON audit (at); INSERT INTO audit VALUES (now() - interval '9 years');
      CREATE TABLE bare (at timestamptz);
      CREATE TABLE decision_logs (at timestamptz NOT NULL) PARTITION BY RANGE (at);
