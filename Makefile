@@ -38,7 +38,7 @@ FLAGS     = -std=gnu11 -D_GNU_SOURCE -DROUNDS_VERSION='"$(VERSION)"' $(WITH) -Ii
 LIBS      = $(PKG_LIBS) -lm -pthread
 LINK      = $(CC) -pie $(CFLAGS) $(EXTRA) $(LDFLAGS)
 
-SOURCES   := $(sort $(wildcard audits/*.c audits/engine/*.c audits/probes/*.c report/*.c))
+SOURCES   := $(sort $(wildcard audits/*.c audits/parts/*.c audits/engine/*.c audits/probes/*.c report/*.c))
 # The generated parsers of JavaScript and TypeScript, as npm packages carry them; without them the source scan says so.
 GRAMMARS  := $(wildcard $(patsubst %,build/npm/node_modules/tree-sitter-%/src,javascript typescript/typescript typescript/tsx))
 GRAMMAR_OBJECTS := $(foreach g,$(GRAMMARS),$(patsubst build/npm/node_modules/%/src,$(BUILD)/grammar/%,$(g))/parser.o \
