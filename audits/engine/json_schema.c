@@ -2,26 +2,29 @@
 
 #include "json_schema_rules.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
+#include "scope.h"
 
 enum { DEPTH_MOST = 64, WORK_MOST = 200000 };
 
 /* --- references --------------------------------------------------------------------------------------------------- */
 
-/* "%7E1" and "~1" undone, in place. */
+/* "%7E1" undone, in place. */
 static void
-token_decode(char *token)
+percent_decode(char *text)
 {
-        char *to = token;
+        char *to = text;
 
-        for (const char *from = token; *from != '\0'; from++) {
+        for (const char *from = text; *from != '\0'; from++) {
                 unsigned value;
-                if (*from == '%' && sscanf(from + 1, "%2x", &value) == 1) {
+                if (*from == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2]) &&
+                    sscanf(from + 1, "%2x", &value) == 1) {
                         *to++ = (char)value;
                         from += 2;
                 } else {
@@ -29,31 +32,18 @@ token_decode(char *token)
                 }
         }
         *to = '\0';
-        to = token;
-        for (const char *from = token; *from != '\0'; from++) {
-                if (from[0] == '~' && (from[1] == '0' || from[1] == '1'))
-                        *to++ = *++from == '0' ? '~' : '/';
-                else
-                        *to++ = *from;
-        }
-        *to = '\0';
 }
 
+/* A pointer as a URI's fragment writes it.  Source: RFC 6901, section 6. */
 static const json_t *
 pointer_find(const json_t *document, const char *pointer)
 {
-        char *copy = strdup(pointer), *rest = copy, *token;
+        scoped_string plain = strdup(pointer);
 
-        if (copy == NULL)
+        if (plain == NULL)
                 return NULL;
-        strsep(&rest, "/"); /* what stands before the first slash: nothing */
-        while (document != NULL && (token = strsep(&rest, "/")) != NULL) {
-                token_decode(token);
-                document = json_is_array(document) ? json_array_get(document, strtoul(token, NULL, 10))
-                                                   : json_object_get(document, token);
-        }
-        free(copy);
-        return document;
+        percent_decode(plain);
+        return json_pointer(document, plain);
 }
 
 static const json_t *
