@@ -121,6 +121,20 @@ help_manual(FILE *stream)
 
 /* --- completion --------------------------------------------------------------------------------------------------- */
 
+/* Text in single quotes; `quote` is how the shell writes one inside them. */
+static void
+quoted(const char *text, const char *quote, FILE *stream)
+{
+        fputc('\'', stream);
+        for (; *text != '\0'; text++) {
+                if (*text == '\'')
+                        fputs(quote, stream);
+                else
+                        fputc(*text, stream);
+        }
+        fputc('\'', stream);
+}
+
 static void
 completion_bash(FILE *stream)
 {
@@ -129,8 +143,8 @@ completion_bash(FILE *stream)
               "                words=\"",
               stream);
         for (size_t i = 0; commands[i] != NULL; i++)
-                fprintf(stream, "%s%s", i > 0 ? " " : "", commands[i]->name);
-        fputs("\"\n        else\n                case ${COMP_WORDS[1]} in\n", stream);
+                fprintf(stream, "%s ", commands[i]->name);
+        fputs("help\"\n        else\n                case ${COMP_WORDS[1]} in\n", stream);
         for (size_t i = 0; commands[i] != NULL; i++) {
                 fprintf(stream, "                %s) words=\"", commands[i]->name);
                 for (const struct command_option *o = commands[i]->options; o != NULL && o->name != NULL; o++)
@@ -149,9 +163,13 @@ static void
 completion_zsh(FILE *stream)
 {
         fputs("#compdef rounds\nlocal -a verbs\nverbs=(\n", stream);
-        for (size_t i = 0; commands[i] != NULL; i++)
-                fprintf(stream, "        '%s:%s'\n", commands[i]->name, commands[i]->summary);
-        fputs(")\nif (( CURRENT == 2 )); then\n        _describe command verbs\n        return\nfi\ncase $words[2] "
+        for (size_t i = 0; commands[i] != NULL; i++) {
+                fprintf(stream, "        %s:", commands[i]->name);
+                quoted(commands[i]->summary, "'\\''", stream);
+                fputc('\n', stream);
+        }
+        fputs("        help:'explain a command'\n)\nif (( CURRENT == 2 )); then\n        _describe command verbs\n     "
+              "   return\nfi\ncase $words[2] "
               "in\n",
               stream);
         for (size_t i = 0; commands[i] != NULL; i++) {
@@ -166,18 +184,29 @@ completion_zsh(FILE *stream)
 }
 
 static void
+fish_option(const char *command, const struct command_option *option, FILE *stream)
+{
+        fputs("complete -c rounds", stream);
+        if (command != NULL)
+                fprintf(stream, " -n '__fish_seen_subcommand_from %s'", command);
+        fprintf(stream, " -l %s%s -d ", option->name, option->value != NULL ? " -r" : "");
+        quoted(option->words, "\\'", stream);
+        fputc('\n', stream);
+}
+
+static void
 completion_fish(FILE *stream)
 {
         for (size_t i = 0; commands[i] != NULL; i++) {
-                fprintf(stream, "complete -c rounds -n __fish_use_subcommand -a %s -d \"%s\"\n", commands[i]->name,
-                        commands[i]->summary);
+                fprintf(stream, "complete -c rounds -n __fish_use_subcommand -a %s -d ", commands[i]->name);
+                quoted(commands[i]->summary, "\\'", stream);
+                fputc('\n', stream);
                 for (const struct command_option *o = commands[i]->options; o != NULL && o->name != NULL; o++)
-                        fprintf(stream, "complete -c rounds -n \"__fish_seen_subcommand_from %s\" -l %s%s -d \"%s\"\n",
-                                commands[i]->name, o->name, o->value != NULL ? " -r" : "", o->words);
+                        fish_option(commands[i]->name, o, stream);
         }
+        fputs("complete -c rounds -n __fish_use_subcommand -a help -d 'explain a command'\n", stream);
         for (const struct command_option *o = command_common_options(); o->name != NULL; o++)
-                fprintf(stream, "complete -c rounds -l %s%s -d '%s'\n", o->name, o->value != NULL ? " -r" : "",
-                        o->words);
+                fish_option(NULL, o, stream);
 }
 
 int
