@@ -20,6 +20,7 @@ extern const struct audit audit_dead_letters;
 extern const struct audit audit_disk_growth;
 extern const struct audit audit_evidence;
 extern const struct audit audit_filesystems;
+extern const struct audit audit_headroom;
 extern const struct audit audit_hpa;
 extern const struct audit audit_images;
 extern const struct audit audit_keda;
@@ -71,6 +72,7 @@ const struct audit *const audits[] = {
         &audit_disk_growth,
         &audit_evidence,
         &audit_filesystems,
+        &audit_headroom,
         &audit_hpa,
         &audit_images,
         &audit_keda,

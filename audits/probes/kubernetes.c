@@ -385,12 +385,33 @@ static const struct setting settings[] = {
         {.name = "trust_file",
          .type = SETTING_PATH,
          .words = "PEM file of authorities that are trusted, besides the system's, for certificates of the cluster"},
+        {.name = "prometheus",
+         .type = SETTING_TEXT,
+         .words = "target of kind prometheus that has the cluster's cAdvisor metrics: peaks of memory are asked of it"},
         {.type = SETTING_END},
 };
+
+/* The Prometheus that is named must be one of the targets. */
+static void
+kubernetes_review(const struct target *target, const struct target *const *targets, target_mistake *tell, void *context)
+{
+        const char *name = target_text(target, "prometheus");
+        char text[300];
+
+        if (name == NULL || *name == '\0')
+                return;
+        for (size_t i = 0; targets[i] != NULL; i++) {
+                if (strcmp(targets[i]->name, name) == 0 && strcmp(targets[i]->kind->name, "prometheus") == 0)
+                        return;
+        }
+        snprintf(text, sizeof text, "prometheus: there is no target \"%.100s\" of kind prometheus", name);
+        tell(context, NULL, 0, text);
+}
 
 const struct target_kind kind_kubernetes = {
         .name = "kubernetes",
         .words = "a Kubernetes cluster, through its API server",
         .settings = settings,
         .connect = kubernetes_connect,
+        .review = kubernetes_review,
 };
