@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dead_letter_judge.h"
 #include "dead_letters.h"
 #include "json.h"
 #include "postgres.h"
@@ -83,135 +84,11 @@ dead_letters_check(struct session *session, struct rights *rights, struct error 
 
 /* --- judging ------------------------------------------------------------------------------------------------------ */
 
-struct judge {
-        const json_t *row;
-        const struct policy *policy;
-        const struct history *history;
-        struct findings *out;
-        const char *name, *owner;
-        double total, seen;
-        size_t index;
-};
-
-static void
-tell(const struct judge *j, const char *control, enum severity severity, const char *observed, const char *expected,
-     const char *message, const char *remedy)
-{
-        findings_add(j->out, &(struct finding){.control = control,
-                                               .resource = {.kind = "dead letters", .name = j->name},
-                                               .status = severity == SEV_NONE ? STATUS_PASS : STATUS_FAIL,
-                                               .severity = severity,
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = message,
-                                               .remedy = remedy,
-                                               .owner = j->owner,
-                                               .evidence = findings_text(j->out, "/sources/%zu", j->index)});
-}
-
-/* The first name of a list with its count: "decision.requests (312)". */
-static const char *
-first_words(const struct judge *j, const char *list, const char *label)
-{
-        const json_t *first = json_array_get(json_list(j->row, list), 0);
-
-        return first == NULL ? NULL
-                             : findings_text(j->out, "%s (%.0f)", json_text(first, label, "?"),
-                                             json_real_or(first, "messages", 0));
-}
-
-/* Messages of topics that are decision requests; *name gets the first of them. */
-static double
-decisions_among(const struct judge *j, const char **name)
-{
-        const json_t *globs = policy_value(j->policy, "DLQ-1", "decisions");
-        double among = 0;
-        size_t i;
-        json_t *topic;
-
-        *name = NULL;
-        json_array_foreach((json_t *)json_list(j->row, "topics"), i, topic)
-        {
-                const char *text = json_text(topic, "name", "");
-                if (!json_globs_match(globs, text))
-                        continue;
-                among += json_real_or(topic, "messages", 0);
-                *name = *name != NULL ? *name : text;
-        }
-        return among;
-}
-
-/* The catalogue has three: SEV3, SEV2 beyond the severe depth, SEV1 with decisions.  A severity that the configuration
- * sets is all three. */
-static enum severity
-depth_severity(const struct judge *j, bool severe, bool decisions)
-{
-        enum severity low = policy_severity(j->policy, "DLQ-1", false),
-                      high = policy_severity(j->policy, "DLQ-1", true);
-
-        if (decisions || low == high)
-                return high;
-        return severe && !severity_reaches(low, SEV2) ? SEV2 : low;
-}
-
-static const char *
-depth_words(const struct judge *j)
-{
-        double oldest = json_real_or(j->row, "oldest_at_ms", NAN);
-        const char *topic = first_words(j, "topics", "name"), *tenant = first_words(j, "tenants", "name");
-        const char *error = first_words(j, "errors", "text");
-        struct findings *out = j->out;
-        const char *text = findings_text(out, "%s%.0f dead letter%s",
-                                         json_flag(j->row, "capped", false) ? "more than " : "", j->total,
-                                         j->total == 1 ? "" : "s");
-
-        if (!isnan(oldest))
-                text = findings_text(out, "%s, oldest %s", text,
-                                     findings_duration(out, fmax(0, (double)history_now(j->history) - oldest)));
-        if (topic != NULL)
-                text = findings_text(out, "%s; most of topic %s", text, topic);
-        if (tenant != NULL)
-                text = findings_text(out, "%s; of tenant %s", text, tenant);
-        return error != NULL ? findings_text(out, "%s; most often: %s", text, error) : text;
-}
-
-static void
-depth_judge(const struct judge *j)
-{
-        double most = policy_number(j->policy, "DLQ-1", "depth"),
-               severe = policy_number(j->policy, "DLQ-1", "depth_severe");
-        const char *decision;
-        double decisions = decisions_among(j, &decision);
-        bool among = decisions > policy_number(j->policy, "DLQ-1", "decisions_most");
-        const char *observed = depth_words(j);
-        const char *expected = findings_text(j->out, "at most %g; beyond %g SEV2; decision requests SEV1", most,
-                                             severe);
-
-        findings_sample(j->out, "dead_letters.messages", j->name, j->total);
-        if (among)
-                tell(j, "DLQ-1", depth_severity(j, true, true),
-                     findings_text(j->out, "%s; %s%.0f decision request%s among them (%s)", observed,
-                                   json_flag(j->row, "topics_exact", true)
-                                           ? ""
-                                           : findings_text(j->out, "of %.0f looked at, ", j->seen),
-                                   decisions, decisions == 1 ? "" : "s", decision),
-                     expected, "Decision requests are among the dead letters: somebody did not get a decision.",
-                     "Replay these first, when what they failed on is mended; then the rest, permanent errors apart.");
-        else if (j->total > most)
-                tell(j, "DLQ-1", depth_severity(j, j->total > severe, false), observed, expected,
-                     "More messages have died than anybody will look at one by one.",
-                     "Mend the most frequent error first, then replay what is transient and archive what is "
-                     "permanent.");
-        else
-                tell(j, "DLQ-1", SEV_NONE, j->total > 0 ? observed : "0 dead letters", expected,
-                     "Few messages have died, and no decision request among them.", NULL);
-}
-
 /* --- replays ------------------------------------------------------------------------------------------------------ */
 
 /* Messages tried again with another type of backoff than is wanted; *type gets the first of them. */
 static double
-other_backoff(const struct judge *j, const char **type)
+other_backoff(const struct dead_letter_judge *j, const char **type)
 {
         const char *wanted = policy_text(j->policy, "DLQ-2", "backoff");
         double other = 0;
@@ -230,7 +107,7 @@ other_backoff(const struct judge *j, const char **type)
 }
 
 static void
-replays_judge(const struct judge *j)
+replays_judge(const struct dead_letter_judge *j)
 {
         double bound = policy_number(j->policy, "DLQ-2", "replays"), known = 0, over = 0, most = 0;
         const char *type, *wanted = policy_text(j->policy, "DLQ-2", "backoff");
@@ -257,27 +134,31 @@ replays_judge(const struct judge *j)
                                      ? ""
                                      : "; with what backoff, the messages do not tell";
         if (over > 0 || other > 0)
-                tell(j, "DLQ-2", policy_severity(j->policy, "DLQ-2", false),
-                     findings_text(out, "%s messages were tried again more than %g times (up to %.0f)%s%s",
-                                   share_words(out, over, known, fmax(j->total, known)), bound, most,
-                                   other > 0 ? findings_text(out, "; %.0f with backoff %s", other, type) : "", silent),
-                     expected,
-                     over > 0 ? "Messages that cannot succeed are replayed again and again."
-                              : "Messages are replayed without growing pauses.",
-                     "Count replays in the message, stop after the bound, double the pause each time, and send what is "
-                     "left to the archive.");
+                dead_letter_tell(
+                        j, "DLQ-2", policy_severity(j->policy, "DLQ-2", false),
+                        findings_text(out, "%s messages were tried again more than %g times (up to %.0f)%s%s",
+                                      share_words(out, over, known, fmax(j->total, known)), bound, most,
+                                      other > 0 ? findings_text(out, "; %.0f with backoff %s", other, type) : "",
+                                      silent),
+                        expected,
+                        over > 0 ? "Messages that cannot succeed are replayed again and again."
+                                 : "Messages are replayed without growing pauses.",
+                        "Count replays in the message, stop after the bound, double the pause each time, and send what "
+                        "is "
+                        "left to the archive.");
         else
-                tell(j, "DLQ-2", SEV_NONE,
-                     j->seen == 0 ? "no message to be replayed"
-                                  : findings_text(out, "%s messages over the bound (up to %.0f times)%s",
-                                                  share_words(out, 0, known, fmax(j->total, known)), most, silent),
-                     expected, "Replays are bounded.", NULL);
+                dead_letter_tell(j, "DLQ-2", SEV_NONE,
+                                 j->seen == 0 ? "no message to be replayed"
+                                              : findings_text(out, "%s messages over the bound (up to %.0f times)%s",
+                                                              share_words(out, 0, known, fmax(j->total, known)), most,
+                                                              silent),
+                                 expected, "Replays are bounded.", NULL);
 }
 
 /* --- classes ------------------------------------------------------------------------------------------------------ */
 
 static bool
-is_class(const struct judge *j, const char *word)
+is_class(const struct dead_letter_judge *j, const char *word)
 {
         const json_t *classes = policy_value(j->policy, "DLQ-3", "classes");
         size_t i;
@@ -293,7 +174,7 @@ is_class(const struct judge *j, const char *word)
 
 /* What the policy's rules make of an error that its messages do not class. */
 static bool
-ruled(const struct judge *j, const char *error)
+ruled(const struct dead_letter_judge *j, const char *error)
 {
         size_t i;
         json_t *rule;
@@ -312,7 +193,7 @@ struct classes {
 };
 
 static struct classes
-classes_sum(const struct judge *j)
+classes_sum(const struct dead_letter_judge *j)
 {
         struct classes sum = {0};
         size_t i;
@@ -339,7 +220,7 @@ classes_sum(const struct judge *j)
 }
 
 static void
-classes_judge(const struct judge *j)
+classes_judge(const struct dead_letter_judge *j)
 {
         struct classes sum = classes_sum(j);
         const json_t *worst = json_array_get(json_list(j->row, "errors"), 0);
@@ -348,7 +229,8 @@ classes_judge(const struct judge *j)
         const char *expected = "every message looked at says transient or permanent";
 
         if (j->seen == 0 && j->total == 0) {
-                tell(j, "DLQ-3", SEV_NONE, "no message to be classified", expected, "No message has died.", NULL);
+                dead_letter_tell(j, "DLQ-3", SEV_NONE, "no message to be classified", expected, "No message has died.",
+                                 NULL);
                 return;
         }
         if (!(all > 0)) {
@@ -360,24 +242,27 @@ classes_judge(const struct judge *j)
         const char *dominant = findings_text(out, "most frequent error (%.0f %%): %s", share,
                                              json_text(worst, "text", "?"));
         if (sum.none > 0)
-                tell(j, "DLQ-3", policy_severity(j->policy, "DLQ-3", false),
-                     findings_text(out, "%s messages say neither; %s",
-                                   share_words(out, sum.none, all, fmax(j->total, all)), dominant),
-                     expected, "Dead letters do not say whether trying them again can help: somebody has to read each.",
-                     findings_text(out,
-                                   "Set a class where messages are given up (field errorClass: transient or "
-                                   "permanent), or give the policy DLQ-3 a rule, for a start for \"%s\".",
-                                   sum.none_error));
+                dead_letter_tell(
+                        j, "DLQ-3", policy_severity(j->policy, "DLQ-3", false),
+                        findings_text(out, "%s messages say neither; %s",
+                                      share_words(out, sum.none, all, fmax(j->total, all)), dominant),
+                        expected,
+                        "Dead letters do not say whether trying them again can help: somebody has to read each.",
+                        findings_text(out,
+                                      "Set a class where messages are given up (field errorClass: transient or "
+                                      "permanent), or give the policy DLQ-3 a rule, for a start for \"%s\".",
+                                      sum.none_error));
         else
-                tell(j, "DLQ-3", SEV_NONE,
-                     findings_text(out, "%.0f by the message, %.0f by a rule; %s", sum.told, sum.by_rule, dominant),
-                     expected, "Dead letters are classified.", NULL);
+                dead_letter_tell(
+                        j, "DLQ-3", SEV_NONE,
+                        findings_text(out, "%.0f by the message, %.0f by a rule; %s", sum.told, sum.by_rule, dominant),
+                        expected, "Dead letters are classified.", NULL);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 static bool
-seen_before(const struct judge *j)
+seen_before(const struct dead_letter_judge *j)
 {
         const struct series *series = history_series(j->history, "dead_letters.messages", j->name);
 
@@ -389,7 +274,7 @@ seen_before(const struct judge *j)
 }
 
 static void
-row_add(const struct judge *j)
+row_add(const struct dead_letter_judge *j)
 {
         double oldest = json_real_or(j->row, "oldest_at_ms", NAN);
         const json_t *topic = json_array_get(json_list(j->row, "topics"), 0);
@@ -408,7 +293,7 @@ row_add(const struct judge *j)
 }
 
 static void
-source_judge(const struct judge *j)
+source_judge(const struct dead_letter_judge *j)
 {
         if (!json_flag(j->row, "exists", true) && !seen_before(j)) {
                 for (size_t i = 0; i < sizeof controls / sizeof *controls; i++)
@@ -421,7 +306,7 @@ source_judge(const struct judge *j)
                 return;
         }
         row_add(j);
-        depth_judge(j);
+        dead_letter_depth_judge(j);
         replays_judge(j);
         classes_judge(j);
 }
@@ -438,15 +323,16 @@ dead_letters_judge(const json_t *facts, const struct policy *policy, const struc
 
         json_array_foreach((json_t *)sources, i, row)
         {
-                struct judge j = {.row = row,
-                                  .policy = policy,
-                                  .history = history,
-                                  .out = out,
-                                  .name = json_text(row, "name", "?"),
-                                  .owner = json_text(row, "owner", NULL),
-                                  .total = json_real_or(row, "total", NAN),
-                                  .seen = json_real_or(row, "seen", 0),
-                                  .index = i};
+                struct dead_letter_judge j = {.row = row,
+                                              .policy = policy,
+                                              .history = history,
+                                              .out = out,
+                                              .name = json_text(row, "name", "?"),
+                                              .owner = json_text(row, "owner", NULL),
+                                              .total = json_real_or(row, "total", NAN),
+                                              .seen = json_real_or(row, "seen", 0),
+                                              .series = "dead_letters.messages",
+                                              .evidence = findings_text(out, "/sources/%zu", i)};
                 if (isnan(j.total)) {
                         for (size_t k = 0; k < sizeof controls / sizeof *controls; k++)
                                 findings_error(out, controls[k],

@@ -14,6 +14,7 @@
 #include "moment.h"
 #include "prometheus.h"
 #include "scope.h"
+#include "server_days.h"
 #include "trend.h"
 
 static const char control[] = "DSK-5";
@@ -211,34 +212,6 @@ used_judge(struct judging *j, const json_t *volume, size_t index)
                                   .evidence = findings_text(out, "/volumes/%zu", index)});
 }
 
-/* The server's daily figures, older than what earlier runs stored, then those, then now. */
-static int
-trend_of(struct judging *j, const json_t *volume, const char *name, double used, double total, struct trend *trend)
-{
-        const struct series *own = history_series(j->history, "filesystems.used_bytes", name);
-        const json_t *days = json_list(volume, "days");
-        struct trend_question question = {.now_ms = history_now(j->history), .limit = total};
-        size_t kept = own != NULL ? own->count : 0, count = 0, i;
-        scoped(scope_free) struct sample *samples = calloc(json_array_size(days) + kept + 1, sizeof *samples);
-        json_t *day;
-
-        if (samples == NULL)
-                return -1;
-        json_array_foreach((json_t *)days, i, day)
-        {
-                int64_t at = (int64_t)json_number_value(json_array_get(day, 0));
-                if (json_is_number(json_array_get(day, 1)) && at < question.now_ms)
-                        samples[count++] = (struct sample){at, json_number_value(json_array_get(day, 1))};
-        }
-        int64_t newest = count > 0 ? samples[count - 1].at_ms : INT64_MIN, oldest = count > 0 ? samples[0].at_ms : 0;
-        for (i = 0; i < kept; i++) {
-                if (own->samples[i].at_ms < oldest || own->samples[i].at_ms > newest)
-                        samples[count++] = own->samples[i];
-        }
-        samples[count++] = (struct sample){question.now_ms, used};
-        return trend_fit(samples, count, &question, trend);
-}
-
 static void
 date_judge(struct judging *j, const json_t *volume, size_t index)
 {
@@ -246,11 +219,13 @@ date_judge(struct judging *j, const json_t *volume, size_t index)
         struct resource resource = {.kind = "projection", .name = name};
         double used = json_real_or(volume, "used", 0), total = json_real_or(volume, "total", 1);
         int64_t horizon = policy_whole(j->policy, control, "horizon"), now = history_now(j->history);
+        const struct series *own = history_series(j->history, "filesystems.used_bytes", name);
+        struct trend_question question = {.now_ms = now, .limit = total};
         scoped(scope_free) struct trend *trend = malloc(sizeof *trend);
         struct findings *out = j->out;
 
         findings_sample(out, "filesystems.used_bytes", name, used);
-        if (trend == NULL || trend_of(j, volume, name, used, total, trend) != 0) {
+        if (trend == NULL || server_days_fit(json_list(volume, "days"), own, used, &question, trend) != 0) {
                 out->failed = true;
                 return;
         }

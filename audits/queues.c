@@ -441,6 +441,7 @@ queues_judge(const json_t *facts, const struct policy *policy, const struct hist
                                         .kind = json_text(row, "kind", "?"),
                                         .key = json_text(row, "key", "?"),
                                         .owner = json_text(row, "owner", NULL),
+                                        .series = "queues.waiting_jobs",
                                         .index = i};
                 if (!json_flag(row, "exists", true)) {
                         absent_judge(&j);

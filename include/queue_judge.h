@@ -1,4 +1,5 @@
-/* Judging one queue of the audit `queues` (the shape of a row: queue_read.h).  Pure. */
+/* Judging one queue: of the audit `queues` (the shape of a row: queue_read.h) or of `queue_metrics` (kind "metric", the
+ * shape of a row: queue_metrics.c).  Pure. */
 #ifndef ROUNDS_QUEUE_JUDGE_H
 #define ROUNDS_QUEUE_JUDGE_H
 
@@ -11,6 +12,7 @@ struct queue_judge {
         struct findings *out;
         const json_t *row;
         const char *name, *kind, *key, *owner; /* of the row; owner may be NULL */
+        const char *series;                    /* the sample under which the depth is kept */
         size_t index;
 };
 

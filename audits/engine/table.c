@@ -34,6 +34,7 @@ extern const struct audit audit_pool_headroom;
 extern const struct audit audit_pools;
 extern const struct audit audit_promotion;
 extern const struct audit audit_query_baseline;
+extern const struct audit audit_queue_metrics;
 extern const struct audit audit_queues;
 extern const struct audit audit_rate_limits;
 extern const struct audit audit_rds;
@@ -86,6 +87,7 @@ const struct audit *const audits[] = {
         &audit_pools,
         &audit_promotion,
         &audit_query_baseline,
+        &audit_queue_metrics,
         &audit_queues,
         &audit_rate_limits,
         &audit_rds,

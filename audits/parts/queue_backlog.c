@@ -9,10 +9,22 @@
 #include "json.h"
 #include "moment.h"
 #include "scope.h"
+#include "server_days.h"
 #include "trend.h"
 
 /* So few completed jobs need no projection: they are what people keep to look at. */
 static const double COMPLETED_FEW = 1000;
+
+static const char workers_missing[] = "Jobs wait and nobody takes them: no worker runs for this queue.",
+                  workers_start[] = "Start the workers, and look at their logs: kubectl get pods, then kubectl logs of "
+                                    "those that serve the queue.";
+
+/* Prometheus tells how many wait and how many were waiting, but nothing of the jobs themselves. */
+static bool
+is_metric(const struct queue_judge *j)
+{
+        return strcmp(j->kind, "metric") == 0;
+}
 
 /* --- growth ------------------------------------------------------------------------------------------------------- */
 
@@ -22,8 +34,9 @@ struct growth {
         bool sustained; /* rises in nearly every interval, and by more than chance would have it */
 };
 
-/* Several looks within seconds.  A burst is one step; a queue that grows rises in four intervals of five.  Arrivals and
- * departures that are independent of each other make the difference vary with the square root of their number. */
+/* Several looks, within seconds or at equal steps of a longer time.  A burst is one step; a queue that grows rises in
+ * four intervals of five.  Arrivals and departures that are independent of each other make the difference vary with the
+ * square root of their number. */
 static struct growth
 looks_growth(const json_t *looks)
 {
@@ -51,7 +64,7 @@ looks_growth(const json_t *looks)
 static struct growth
 history_growth(const struct queue_judge *j, double depth)
 {
-        const struct series *series = history_series(j->history, "queues.waiting_jobs", j->name);
+        const struct series *series = history_series(j->history, j->series, j->name);
         int64_t now = history_now(j->history), window = policy_whole(j->policy, "WRK-4", "window") + 2 * HOUR_MS;
         struct growth growth = {.per_minute = NAN};
 
@@ -95,6 +108,8 @@ observed_words(const struct queue_judge *j, const struct backlog *b)
         if (!isnan(b->age_ms))
                 text = findings_text(j->out, "%s, oldest %s", text, findings_duration(j->out, b->age_ms));
         text = findings_text(j->out, "%s%s%s", text, growth_words(j->out, &b->now), growth_words(j->out, &b->earlier));
+        if (json_real_or(j->row, "peak", 0) > b->depth)
+                text = findings_text(j->out, "%s, up to %.0f within a day", text, json_real_or(j->row, "peak", 0));
         for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
                 double count = json_real_or(counts, told[i].key, 0);
                 if (count > 0)
@@ -123,6 +138,11 @@ remedy_words(const struct queue_judge *j)
                         "redis-cli HMGET %s:ID name opts processedOn, with the ID that "
                         "redis-cli LINDEX %s -1 tells.",
                         queue_shell(j, "%s", j->key), queue_shell(j, "%s:wait", j->key));
+        if (is_metric(j))
+                return findings_text(j->out,
+                                     "Add workers (kubectl scale, or the scaler of WRK-1), and watch it shrink: "
+                                     "promtool query instant URL %s",
+                                     queue_shell(j, "%s", j->key));
         if (strcmp(j->kind, "stream") == 0)
                 return findings_text(j->out, "Add consumers to the group, and see who reads: redis-cli XINFO GROUPS %s",
                                      queue_shell(j, "%s", j->key));
@@ -141,8 +161,9 @@ depth_judge(const struct queue_judge *j, const struct backlog *b)
         bool racing = (b->now.sustained && b->now.per_minute > fast) || b->earlier.per_minute > fast;
         const char *observed = observed_words(j, b), *remedy = remedy_words(j);
         const char *expected = findings_text(
-                j->out, "at most %g waiting for at most %s, not growing; beyond %g, or %g/min, SEV1", most,
-                findings_duration(j->out, age), severe, fast);
+                j->out, "at most %g waiting%s, not growing; beyond %g, or %g/min, SEV1", most,
+                is_metric(j) ? "" : findings_text(j->out, " for at most %s", findings_duration(j->out, age)), severe,
+                fast);
 
         if (b->trend != NULL && b->trend->verdict != TREND_TOO_LITTLE && b->trend->verdict != TREND_FULL)
                 observed = findings_text(j->out, "%s; over %lld d: %s", observed, (long long)b->trend->days,
@@ -155,7 +176,7 @@ depth_judge(const struct queue_judge *j, const struct backlog *b)
         else if (b->depth > most)
                 queue_fail(j, "WRK-4", &resource, false, observed, expected,
                            "The queue is behind: jobs wait longer than they should.", remedy);
-        else if (b->now.sustained)
+        else if (b->now.sustained || b->earlier.sustained)
                 queue_fail(j, "WRK-4", &resource, false, observed, expected,
                            "More is put into the queue than is worked off: it grows steadily.", remedy);
         else if (b->age_ms > age)
@@ -163,7 +184,9 @@ depth_judge(const struct queue_judge *j, const struct backlog *b)
                            "The oldest job has waited too long, however few wait with it.", remedy);
         else if (meets_bound(j, b))
                 queue_fail(j, "WRK-4", &resource, false, observed, expected,
-                           "The queue's depth rises from run to run and will pass its bound.", remedy);
+                           is_metric(j) ? "The queue's daily peaks rise and will pass the bound."
+                                        : "The queue's depth rises from run to run and will pass its bound.",
+                           remedy);
         else
                 findings_add(j->out, &(struct finding){.control = "WRK-4",
                                                        .resource = resource,
@@ -217,9 +240,41 @@ workers_judge(const struct queue_judge *j, const struct backlog *b)
                         findings_text(j->out, "%.0f waiting and %.0f overdue, oldest %s, none active%s", b->depth,
                                       overdue, findings_duration(j->out, b->age_ms), connected),
                         findings_text(j->out, "workers take what waits within %s", findings_duration(j->out, untaken)),
-                        "Jobs wait and nobody takes them: no worker runs for this queue.",
-                        "Start the workers, and look at their logs: kubectl get pods, then kubectl logs of those that "
-                        "serve the queue.");
+                        workers_missing, workers_start);
+}
+
+/* For how long the queue has had jobs, none taken away and none active, as far as the looks go back; NAN: it has not,
+ * or how many are active is not told. */
+static double
+idle_ms(const json_t *looks)
+{
+        const json_t *last = json_array_get(looks, json_array_size(looks) - 1);
+        double now = json_real_or(last, "at_ms", NAN), since = NAN, next = INFINITY;
+
+        for (size_t i = json_array_size(looks); i-- > 0;) {
+                const json_t *look = json_array_get(looks, i);
+                double waiting = json_real_or(look, "waiting", NAN);
+                if (!(waiting > 0) || waiting > next || json_real_or(look, "active", NAN) != 0)
+                        break;
+                since = json_real_or(look, "at_ms", NAN);
+                next = waiting;
+        }
+        return now - since;
+}
+
+static void
+idle_judge(const struct queue_judge *j, const struct backlog *b)
+{
+        struct resource resource = {.kind = "workers", .name = j->name};
+        double untaken = policy_number(j->policy, "WRK-4", "untaken"), idle = idle_ms(json_list(j->row, "looks"));
+
+        if (idle > untaken)
+                queue_fail(
+                        j, "WRK-4", &resource, false,
+                        findings_text(j->out, "%.0f waiting, none active and none taken for %s", b->depth,
+                                      findings_duration(j->out, idle)),
+                        findings_text(j->out, "workers take what waits within %s", findings_duration(j->out, untaken)),
+                        workers_missing, workers_start);
 }
 
 /* --- finished jobs ------------------------------------------------------------------------------------------------ */
@@ -293,6 +348,23 @@ row_add(const struct queue_judge *j, const struct backlog *b)
         findings_inventory(j->out, "queues", row);
 }
 
+/* What a metric's days are made of are peaks, so the sample of a run is the last day's. */
+static int
+depth_fit(const struct queue_judge *j, double depth, const struct trend_question *question, struct trend *trend)
+{
+        const char *subject = findings_text(j->out, "waiting jobs of %s", j->name);
+
+        if (!is_metric(j))
+                return trend_judge(j->history, j->series, j->name, depth, question, subject, "jobs", j->out, trend);
+        double peak = fmax(json_real_or(j->row, "peak", depth), depth);
+        if (server_days_fit(json_list(j->row, "days"), history_series(j->history, j->series, j->name), peak, question,
+                            trend) != 0)
+                return -1;
+        findings_sample(j->out, j->series, j->name, peak);
+        findings_inventory(j->out, "projections", trend_projection(trend, subject, "jobs"));
+        return 0;
+}
+
 void
 queue_backlog_judge(const struct queue_judge *j)
 {
@@ -316,16 +388,17 @@ queue_backlog_judge(const struct queue_judge *j)
                                       : NULL);
                 return;
         }
-        b.earlier = history_growth(j, b.depth);
-        if (trend == NULL ||
-            trend_judge(j->history, "queues.waiting_jobs", j->name, b.depth, &question,
-                        findings_text(j->out, "waiting jobs of %s", j->name), "jobs", j->out, trend) != 0) {
+        b.earlier = is_metric(j) ? looks_growth(json_list(j->row, "window")) : history_growth(j, b.depth);
+        if (trend == NULL || depth_fit(j, b.depth, &question, trend) != 0) {
                 j->out->failed = true;
                 return;
         }
         b.trend = trend;
         row_add(j, &b);
         depth_judge(j, &b);
-        workers_judge(j, &b);
+        if (is_metric(j))
+                idle_judge(j, &b);
+        else
+                workers_judge(j, &b);
         finished_judge(j);
 }

@@ -405,6 +405,17 @@ static const struct setting volume_fields[] = {
         {.type = SETTING_END},
 };
 
+static const struct setting queue_fields[] = {
+        {.name = "name", .type = SETTING_TEXT, .required = true, .words = "the queue"},
+        {.name = "depth",
+         .type = SETTING_TEXT,
+         .required = true,
+         .words = "expression of the jobs that wait; one number, never below 0"},
+        {.name = "active", .type = SETTING_TEXT, .words = "expression of the jobs that are worked on"},
+        {.name = "owner", .type = SETTING_TEXT, .words = "who looks after it; default: the target's"},
+        {.type = SETTING_END},
+};
+
 static const struct setting settings[] = {
         {.name = "url",
          .type = SETTING_URL,
@@ -427,6 +438,14 @@ static const struct setting settings[] = {
                      "}', labels: [instance, mountpoint]}, {name: claim, used: kubelet_volume_stats_used_bytes, "
                      "total: kubelet_volume_stats_capacity_bytes, labels: [namespace, persistentvolumeclaim]}]",
          .words = "what measures volumes"},
+        {.name = "queues",
+         .type = SETTING_LIST,
+         .item = SETTING_OBJECT,
+         .fields = queue_fields,
+         .words = "queues whose depth is measured, as {name: workers, depth: sum(kaireon_active_worker_jobs)}"},
+        {.name = "dead_letters",
+         .type = SETTING_TEXT,
+         .words = "expression of all dead letters, as sum(kaireon_dlq_depth)"},
         {.name = "user", .type = SETTING_TEXT, .words = "user of basic authentication"},
         {.name = "password", .type = SETTING_SECRET, .words = "its password"},
         {.name = "bearer", .type = SETTING_SECRET, .words = "bearer token"},
