@@ -25,6 +25,7 @@ extern const struct audit audit_hpa;
 extern const struct audit audit_images;
 extern const struct audit audit_keda;
 extern const struct audit audit_lockout;
+extern const struct audit audit_logs;
 extern const struct audit audit_nodes;
 extern const struct audit audit_partitions;
 extern const struct audit audit_pg_settings;
@@ -78,6 +79,7 @@ const struct audit *const audits[] = {
         &audit_images,
         &audit_keda,
         &audit_lockout,
+        &audit_logs,
         &audit_nodes,
         &audit_partitions,
         &audit_pg_settings,
