@@ -215,24 +215,25 @@ workload_judge(const json_t *row, size_t index, const json_t *facts, const struc
         double share = 100.0 * (double)named / (double)lines;
         if (share >= bound)
                 return true;
-        findings_add(out,
-                     &(struct finding){
-                             .control = "API-2",
-                             .resource = resource,
-                             .status = STATUS_FAIL,
-                             .severity = policy_severity(policy, "API-2", false),
-                             .observed = findings_text(out, "%lld of %lld lines are JSON, %lld carry a request id (%.1f %%)",
-                                                       (long long)json, (long long)lines, (long long)named, share),
-                             .expected = findings_text(out, "at least %g %% are JSON with a request id", bound),
-                             .message = findings_text(out,
-                                                      "What failed for one user cannot be followed through the logs. "
-                                                      "One that has none looks like: %s",
-                                                      json_text(row, "shape", "?")),
-                             .remedy = findings_text(out,
-                                                     "log through a JSON logger that adds the request's id to each "
-                                                     "line, also for start-up and stack traces; see %s",
-                                                     look),
-                             .evidence = findings_text(out, "/workloads/%zu", index)});
+        findings_add(
+                out,
+                &(struct finding){
+                        .control = "API-2",
+                        .resource = resource,
+                        .status = STATUS_FAIL,
+                        .severity = policy_severity(policy, "API-2", false),
+                        .observed = findings_text(out, "%lld of %lld lines are JSON, %lld carry a request id (%.1f %%)",
+                                                  (long long)json, (long long)lines, (long long)named, share),
+                        .expected = findings_text(out, "at least %g %% are JSON with a request id", bound),
+                        .message = findings_text(out,
+                                                 "What failed for one user cannot be followed through the logs. "
+                                                 "One that has none looks like: %s",
+                                                 json_text(row, "shape", "?")),
+                        .remedy = findings_text(out,
+                                                "log through a JSON logger that adds the request's id to each "
+                                                "line, also for start-up and stack traces; see %s",
+                                                look),
+                        .evidence = findings_text(out, "/workloads/%zu", index)});
         return false;
 }
 
@@ -256,12 +257,12 @@ logs_judge(const json_t *facts, const struct policy *policy, const struct histor
                 well += workload_judge(row, i, facts, policy, out) ? 1 : 0;
         }
         if (well > 0)
-                findings_pass(out, "API-2", NULL,
-                              findings_text(out, "%zu of %zu workloads, %lld lines sampled", well, seen,
-                                            (long long)lines),
-                              findings_text(out, "at least %g %% of lines are JSON with a request id",
-                                            policy_number(policy, "API-2", "structured")),
-                              "Their logs can be searched by request.");
+                findings_pass(
+                        out, "API-2", NULL,
+                        findings_text(out, "%zu of %zu workloads, %lld lines sampled", well, seen, (long long)lines),
+                        findings_text(out, "at least %g %% of lines are JSON with a request id",
+                                      policy_number(policy, "API-2", "structured")),
+                        "Their logs can be searched by request.");
         else if (seen == 0 && !facts_lacks(facts, "pods"))
                 findings_skip(out, "API-2", "No pod runs of a workload whose logs the policy names.",
                               "Name them: policy: {API-2: {workloads: [\"namespace/*\"]}}.");

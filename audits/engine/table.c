@@ -53,6 +53,7 @@ extern const struct audit audit_stuffing;
 extern const struct audit audit_temp_files;
 extern const struct audit audit_tokens;
 extern const struct audit audit_vacuum;
+extern const struct audit audit_volumes;
 extern const struct audit audit_wal;
 extern const struct audit audit_workloads;
 
@@ -107,6 +108,7 @@ const struct audit *const audits[] = {
         &audit_temp_files,
         &audit_tokens,
         &audit_vacuum,
+        &audit_volumes,
         &audit_wal,
         &audit_workloads,
         NULL,
