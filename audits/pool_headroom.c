@@ -137,10 +137,11 @@ judge_room(const json_t *facts, const struct side *side, const struct policy *po
         double room = most - reserved;
         const char *observed = findings_text(
                 out,
-                "%s opens up to %.0f (%zu pools%s, %.0f instance%s%s); %s takes %.0f (max_connections %.0f less %.0f "
+                "%s opens up to %.0f (%zu pool%s%s, %.0f instance%s%s); %s takes %.0f (max_connections %.0f less %.0f "
                 "reserved)",
-                side->names, sum.servers, sum.pools, sum.reserves ? " with reserve" : "", sum.instances,
-                sum.instances > 1 ? "s" : "", sum.capped ? ", capped" : "", side->server, room, most, reserved);
+                side->names, sum.servers, sum.pools, sum.pools == 1 ? "" : "s", sum.reserves ? " with reserve" : "",
+                sum.instances, sum.instances > 1 ? "s" : "", sum.capped ? ", capped" : "", side->server, room, most,
+                reserved);
         const char *expected = findings_text(out, "at most %.0f", room);
 
         if (sum.servers > room)

@@ -279,8 +279,15 @@ metrics_judge(const struct judge *j)
                                "export it, or set policy ATH-4 failures_metric and attempts_metric to what there is");
                 return;
         }
-        rate_judge(j, json_real_or(j->facts, "peak_failures", NAN), 100 * json_real_or(j->facts, "failed_share", NAN),
-                   "", "/peak_failures");
+        double peak = json_real_or(j->facts, "peak_failures", NAN), share = json_real_or(j->facts, "failed_share", NAN);
+        if (isnan(peak) && isnan(share))
+                findings_error(
+                        j->out, "ATH-4", &(struct resource){.kind = "series", .name = metric}, REASON_TOO_LITTLE_DATA,
+                        findings_text(j->out,
+                                      "%s is there, but no rate can be made of it: it has too few samples in %s.",
+                                      metric, j->window),
+                        "nothing, if the service is new; otherwise look at the scrape of the application");
+        rate_judge(j, peak, 100 * share, "", "/peak_failures");
 }
 
 static void

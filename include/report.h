@@ -53,4 +53,8 @@ struct view_figures {
 };
 void view_figures(const struct view *view, struct view_figures *out);
 
+/* Writes out what a stream still holds.  -1 when that, or anything before it, failed: a reader that went away, a full
+ * disk. */
+int report_flush(FILE *stream, struct error *err) __attribute__((warn_unused_result));
+
 #endif

@@ -8,6 +8,7 @@
 #include "headline.h"
 #include "json.h"
 #include "moment.h"
+#include "report.h"
 #include "scope.h"
 
 static const struct {
@@ -88,7 +89,7 @@ diff_text(const struct view *view, bool colour, int width, FILE *stream, struct 
         }
         if (told == 0)
                 fputs("\nNothing failed then, and nothing fails now.\n", stream);
-        return ferror(stream) ? error_set(err, REASON_INTERNAL, "the difference could not be written") : 0;
+        return report_flush(stream, err);
 }
 
 static json_t *
@@ -166,5 +167,5 @@ diff_json(const struct view *view, FILE *stream, struct error *err)
         if (changes_json(view, stream, err) != 0)
                 return -1;
         fputs("]}\n", stream);
-        return ferror(stream) ? error_set(err, REASON_INTERNAL, "the difference could not be written") : 0;
+        return report_flush(stream, err);
 }

@@ -278,12 +278,15 @@ stream_file(const struct renderer *renderer, const struct view *view, const stru
         return result;
 }
 
-static int
-stream_error(int number, struct error *err)
+int
+report_flush(FILE *stream, struct error *err)
 {
+        if (fflush(stream) == 0 && !ferror(stream))
+                return 0;
+        int number = errno != 0 ? errno : EIO;
         if (number == EPIPE)
-                return error_set(err, REASON_CONFIGURATION, "the report was not read to its end: its reader went away");
-        error_set(err, REASON_CONFIGURATION, "the report cannot be written to standard output: %s", strerror(number));
+                return error_set(err, REASON_CONFIGURATION, "the output was not read to its end: its reader went away");
+        error_set(err, REASON_CONFIGURATION, "standard output: %s", strerror(number));
         return error_remedy(err, number == ENOSPC || number == EDQUOT ? "free space where the output goes"
                                                                       : "look at where the output goes");
 }
@@ -300,7 +303,5 @@ report_stream(const struct view *view, const char *format, const struct report_o
         errno = 0;
         result = renderer->write != NULL ? renderer->write(view, options, stream, err)
                                          : stream_file(renderer, view, options, stream, err);
-        if (result == 0 && (fflush(stream) != 0 || ferror(stream)))
-                return stream_error(errno != 0 ? errno : EIO, err);
-        return result;
+        return result == 0 ? report_flush(stream, err) : result;
 }

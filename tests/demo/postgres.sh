@@ -30,24 +30,31 @@ demo_postgres() {
                 done
                 DEMO_SAYS="the archiver and the server's timeout mended; one database overrides the timeout now"
         fi
+        # A volume that is full in some 25 days when it grows as the history of demo_history() says it did.
+        if [ "$1" = first ]; then
+                sql "SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database) + (SELECT sum(size) FROM pg_ls_waldir())" >"$DEMO/volume.used"
+        fi
         sleep 2.2
         TARGETS="$TARGETS
   - name: kaireon-db
     kind: postgres
     dsn: host=127.0.0.1 port=$PG_PORT dbname=postgres user=rounds
-    volumes: [{name: data, size: 40GiB}]"
+    volumes: [{name: data, size: $(($(cat "$DEMO/volume.used") * 14 / 10))B}]"
+        POLICY="$POLICY
+  DSK-5: {free: 10MB}"
 }
 
 # Thirty days of growth, as earlier rounds would have measured it.
 demo_history() {
-        local day at used
+        local day at used now
+        now=$(cat "$DEMO/volume.used")
         {
                 echo "target,series,resource,time,value"
                 for day in $(seq 40 -1 1); do
                         at=$(date -u -d "$day days ago" +%Y-%m-%dT03:00:00Z)
-                        used=$((28 * 1073741824 + (40 - day) * 220000000 + (day % 7) * 9000000))
+                        used=$((now - day * now / 62 + (day * 5 % 7 - 3) * now / 600))
                         echo "kaireon-db,disk_growth.volume_used_bytes,data,$at,$used"
-                        echo "kaireon-db,disk_growth.volume_total_bytes,data,$at,$((40 * 1073741824))"
+                        echo "kaireon-db,disk_growth.volume_total_bytes,data,$at,$((now * 14 / 10))"
                 done
         } >"$DEMO/samples.csv"
         "$ROUNDS" import -c "$1" "$DEMO/samples.csv" >"$DEMO/import.txt" 2>&1 || cat "$DEMO/import.txt"
