@@ -1,5 +1,6 @@
 /* The waivers of a run: in force, about to expire, expired, unused, too broad. */
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,17 @@ matched_by(const struct view *view, const char *id)
         return count;
 }
 
+/* True when the run looked at what the waiver is for: a weekly control is no business of the nightly rounds. */
+static bool
+is_looked_at(const struct view *view, const char *control)
+{
+        bool found = is_open(control);
+
+        for (size_t i = 0; i < view->count && !found; i++)
+                found = fnmatch(control, view->findings[i].control, 0) == 0;
+        return found;
+}
+
 static struct view_waiver
 waiver_of(const struct view *view, const json_t *one)
 {
@@ -61,7 +73,7 @@ waiver_of(const struct view *view, const json_t *one)
         waiver.state = waiver.expires_ms <= now                 ? WAIVER_EXPIRED
                        : waiver.expires_ms <= now + EXPIRING_MS ? WAIVER_EXPIRING
                                                                 : WAIVER_IN_FORCE;
-        waiver.unused = waiver.matched == 0 && waiver.state != WAIVER_EXPIRED;
+        waiver.unused = waiver.matched == 0 && waiver.state != WAIVER_EXPIRED && is_looked_at(view, waiver.control);
         waiver.too_broad = *waiver.fingerprint == '\0' &&
                            (is_open(waiver.resource) || is_open(waiver.control) || waiver.matched > MATCHES_TOO_MANY) &&
                            (is_open(waiver.target) || is_open(waiver.control) || waiver.matched > MATCHES_TOO_MANY);

@@ -131,6 +131,15 @@ settings_push(json_t *rows, const char *where, const struct setting *table, cons
         }
 }
 
+/* What a job has beside the settings of its table: words or lists. */
+static const struct {
+        const char *name, *takes, *words;
+} job_lists[] = {
+        {"audits", "all, nightly, weekly, monthly, or a list",
+         "audits to call for; a cadence stands for those whose controls ship so often, and what ships more often"},
+        {"targets", "all, or a list of patterns", "targets to look at"},
+};
+
 static int
 list_settings(const struct invocation *invocation, json_t *rows)
 {
@@ -139,6 +148,9 @@ list_settings(const struct invocation *invocation, json_t *rows)
         (void)invocation;
         settings_push(rows, "top level", config_settings(), "");
         settings_push(rows, "custom", target_kind_find("custom")->settings->fields, "custom[].");
+        for (size_t i = 0; i < sizeof job_lists / sizeof job_lists[0]; i++)
+                json_push(rows, json_pack("{s:s, s:s, s:s, s:s, s:s}", "where", "jobs", "setting", job_lists[i].name,
+                                          "default", "all", "takes", job_lists[i].takes, "words", job_lists[i].words));
         settings_push(rows, "jobs", config_job_settings(), "");
         settings_push(rows, "every target", config_target_settings(), "");
         for (size_t i = 0; target_kinds[i] != NULL; i++) {
@@ -243,7 +255,7 @@ static const struct {
         const char *keys[8];
 } lists[] = {
         {"controls", list_controls, {"id", "severity", "job", "audits", "title"}},
-        {"audits", list_audits, {"audit", "looks at", "controls", "needs", "summary"}},
+        {"audits", list_audits, {"audit", "looks at", "controls", "summary", "needs"}},
         {"targets", list_targets, {"target", "kind", "owner", "audits"}},
         {"runs", list_runs, {"run", "job", "started", "took", "state", "host"}},
         {"waivers", list_waivers, {"id", "control", "target", "resource", "expires", "state", "approver", "reason"}},

@@ -7,7 +7,8 @@
 
 #include "json.h"
 
-enum { COLUMNS_MOST = 12, CELL = 512 };
+/* A column is padded to WIDE characters at most: one long cell moves its own line, not everybody's. */
+enum { COLUMNS_MOST = 12, CELL = 512, WIDE = 44 };
 
 /* A value as text, fit for one line. */
 static const char *
@@ -50,7 +51,7 @@ row_print(const json_t *row, const char *const *keys, const int *widths, FILE *s
                 const char *shown = row != NULL ? cell(json_object_get(row, keys[i]), text) : keys[i];
                 fputs(shown, stream);
                 if (keys[i + 1] != NULL)
-                        fprintf(stream, "%*s", widths[i] - width_of(shown) + 2, "");
+                        fprintf(stream, "%*s", widths[i] > width_of(shown) ? widths[i] - width_of(shown) + 2 : 2, "");
         }
         fputc('\n', stream);
 }
@@ -68,7 +69,8 @@ columns_print(const json_t *rows, const char *const *keys, FILE *stream)
                 json_array_foreach((json_t *)rows, i, row)
                 {
                         int width = width_of(cell(json_object_get(row, keys[k]), text));
-                        widths[k] = width > widths[k] ? width : widths[k];
+                        if (width > widths[k])
+                                widths[k] = width < WIDE ? width : WIDE;
                 }
         }
         row_print(NULL, keys, widths, stream);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "cadence.h"
 #include "custom.h"
 #include "json.h"
 #include "policy_check.h"
@@ -252,7 +253,7 @@ targets_review(struct loader *loader, yaml_node_t *node, yaml_node_t *custom)
 
 /* --- jobs --------------------------------------------------------------------------------------------------------- */
 
-/* "all", or a list of names: an array of borrowed strings, NULL for all. */
+/* "all", of audits a cadence, or a list of names: an array of borrowed strings, NULL for all. */
 static const char *const *
 names_read(struct loader *loader, yaml_node_t *job, const char *key, json_t *out, bool audit_names)
 {
@@ -263,14 +264,19 @@ names_read(struct loader *loader, yaml_node_t *job, const char *key, json_t *out
 
         if (node == NULL || (scalar(node) != NULL && strcmp(scalar(node), "all") == 0))
                 return NULL;
-        if (node->type != YAML_SEQUENCE_NODE) {
-                wrong(loader, node, "%s must be all, or a list", key);
+        json_t *names = audit_names ? cadence_audits(scalar(node)) : NULL;
+        bool listed = node->type == YAML_SEQUENCE_NODE;
+        if (names == NULL && !listed) {
+                wrong(loader, node, "%s must be all%s, or a list", key,
+                      audit_names ? ", nightly, weekly, monthly" : "");
                 return NULL;
         }
         snprintf(why, sizeof why, "%s", key);
-        json_t *names = settings_check_value(&loader->check, node, &list, why);
+        if (names == NULL)
+                names = settings_check_value(&loader->check, node, &list, why);
         json_put(out, key, names);
-        for (size_t i = 0; audit_names && i < (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+        for (size_t i = 0;
+             audit_names && listed && i < (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
              i++) {
                 yaml_node_t *item = yaml_item(loader->check.text, node->data.sequence.items.start[i]);
                 const char *known[256] = {NULL};

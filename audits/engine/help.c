@@ -33,7 +33,9 @@ help_overview(FILE *stream)
               "  2  not fully assessed (below --min-coverage)\n"
               "  3  usage or configuration\n"
               "  4  the store or a report could not be written\n"
-              "The highest that applies wins.\n",
+              "The highest that applies wins.\n"
+              "\nrounds COMMAND --help explains a command, rounds explain CONTROL a control.\n"
+              "rounds help --man prints the manual page; rounds help --completion bash, zsh or fish a completion.\n",
               stream);
 }
 
@@ -95,7 +97,8 @@ help_manual(FILE *stream)
                 ".SH SYNOPSIS\n.B rounds\n.I COMMAND\n[\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]\n.SH COMMANDS\n",
                 ROUNDS_VERSION);
         for (size_t i = 0; commands[i] != NULL; i++) {
-                fprintf(stream, ".SS \"rounds %s %s\"\n", commands[i]->name, commands[i]->arguments);
+                fprintf(stream, ".SS \"rounds %s%s%s\"\n", commands[i]->name,
+                        *commands[i]->arguments != '\0' ? " " : "", commands[i]->arguments);
                 roff(commands[i]->summary, stream);
                 fputs(".\n", stream);
                 if (commands[i]->details != NULL) {

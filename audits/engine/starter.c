@@ -323,9 +323,33 @@ static const char own_controls[] =
         "#  - {id: MY-6, title: the backup is fresh, from: {file: last-backup.json, pointer: /finishedAt}, expect: "
         "{newer_than: 26h}}\n";
 
+/* One of each kind that cannot be seen from a machine, switched off. */
 static const char other_targets[] =
+        "  # PgBouncer's admin console, against the server behind it.\n"
+        "  #- {name: pooler, kind: pgbouncer, dsn: \"host=pgbouncer.example.com port=6432 user=rounds\", databases_of: "
+        "database}\n"
+        "  # BullMQ queues, lists and streams: depth, growth, stuck jobs, dead letters.\n"
+        "  #- {name: queue, kind: redis, url: \"redis://queue.example.com:6379\", role: queue}\n"
+        "  # Alert rules and where they are routed; file systems, with their own history.\n"
+        "  #- {name: metrics, kind: prometheus, url: \"http://prometheus.example.com:9090\", alertmanager: "
+        "\"http://alertmanager.example.com:9093\"}\n"
+        "  # TLS endpoints, STARTTLS among them.\n"
+        "  #- {name: endpoints, kind: tls, endpoints: [\"www.example.com:443\", \"db.example.com:5432+postgres\"]}\n"
+        "  # Time servers: what every clock is held against.\n"
+        "  #- {name: time, kind: ntp, servers: [ntp-0.example.com, ntp-1.example.com]}\n"
+        "  # Who signs tokens, for how long; when accounts lock; what limits sign-ins.\n"
+        "  #- {name: sign-in, kind: oidc, issuer: \"https://id.example.com\", client_id: rounds, client_secret_file: "
+        "/run/secrets/rounds/oidc}\n"
+        "  #- {name: realms, kind: keycloak, url: \"https://keycloak.example.com\", realms: [shop], client_id: "
+        "rounds}\n"
+        "  #- {name: edge-nginx, kind: nginx, files: [/etc/nginx/nginx.conf]}\n"
+        "  # Archives in a bucket, and Amazon RDS: credentials as the AWS tools have them.\n"
+        "  #- {name: archive, kind: s3, bucket: shop-archive, prefix: dlq/}\n"
+        "  #- {name: rds, kind: rds, region: eu-central-1}\n"
+        "  # JavaScript and TypeScript: is every connection given back on every path?\n"
+        "  #- {name: app-source, kind: source, paths: [/srv/shop/src]}\n"
+        "  # A service's own interface: dead letters, settings, evidence, its clock.\n"
         "  #- {name: api, kind: http, url: \"https://api.example.com\"}\n"
-        "  #- {name: metrics, kind: prometheus, url: \"http://prometheus.example.com:9090\"}\n"
         "  # Settings of applications, evidence of what was done by hand: one of each.\n"
         "  #- {name: settings, kind: settings, settings: [{name: token-life, is: access_token, unit: s, from: {file: "
         "app.yaml, key: "
@@ -373,9 +397,11 @@ starter_write(const char *root, struct buffer *out)
         buffer_text(out, "\n# What the controls demand, where the shipped bound is not yours (rounds list settings).\n"
                          "#policy:\n"
                          "#  DSK-7: {slot_retained: 5GB}\n\n"
+                         "# nightly: what the catalogue ships for every night; weekly: what it ships for every week "
+                         "besides.\n"
                          "jobs:\n"
-                         "  nightly: {audits: all, report: {formats: [md, html, json], to: reports}}\n"
-                         "  weekly: {audits: all, report: {formats: [md, html, xlsx, json], to: reports}}\n"
+                         "  nightly: {audits: nightly, report: {formats: [md, html, json], to: reports}}\n"
+                         "  weekly: {audits: weekly, report: {formats: [md, html, xlsx, json], to: reports}}\n"
                          "  monthly: {audits: all, report: {formats: [html, xlsx, json], to: reports}}\n");
         return count;
 }

@@ -58,6 +58,26 @@ for job in nightly weekly monthly; do
         check "$job is in Kubernetes" grep -qF "args: [run, $job, -c, /etc/rounds/rounds.yaml]" "$S/kubernetes/base/$job.yaml"
 done
 
+# --- cadence: each job calls for the audits whose controls the catalogue ships in it, and custom ones; monthly for all
+"$ROUNDS" list audits --json >"$WORK/audits.json"
+"$ROUNDS" list controls --json >"$WORK/controls.json"
+wanted() { # wanted LETTERS: audits with a control of one of these cadences
+        jq -r --arg letters "$1" --slurpfile controls "$WORK/controls.json" \
+                '.[] | select(.audit == "custom" or ([.controls | split(", ")[] as $id | $controls[0][] | select(.id == $id) | .job] | any(inside($letters)))) | .audit' \
+                "$WORK/audits.json" | sort
+}
+planned() { # planned JOB: audits of the plan, the skipped ones among them
+        "$ROUNDS" run "$1" --dry-run -c "$S/rounds.yaml" | sed -E 's/^(after all targets|skipped): //; s/^[^:]*\): //; s/\[skipped: [^]]*\]//g' |
+                sed -E 's/^([a-z_0-9]+): .*/\1/' | tr ',' '\n' | tr -d ' ' | sort -u
+}
+for job in nightly:N weekly:NW monthly:NWM; do
+        wanted "${job#*:}" >"$WORK/wanted.txt"
+        planned "${job%:*}" >"$WORK/planned.txt"
+        check "${job%:*} calls for $(wc -l <"$WORK/wanted.txt") audits: those that the catalogue ships in it" diff "$WORK/wanted.txt" "$WORK/planned.txt"
+done
+check "every audit has a job" [ "$(wanted NWM | wc -l)" -eq "$(jq length "$WORK/audits.json")" ]
+check "the nightly rounds leave weekly audits out" bash -c "[ '$(wanted N | wc -l)' -lt '$(wanted NW | wc -l)' ]"
+
 # --- a real cron daemon, the shipped line with another minute and other paths
 mkdir -p "$WORK/crontabs" "$WORK/etc"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$WORK/etc/key.pem" -out "$WORK/etc/cert.pem" -days 90 -subj /CN=cron.test 2>/dev/null

@@ -163,6 +163,38 @@ test_error_between_does_not_make_it_new(void **state)
         rounds_close(&rounds);
 }
 
+/* A waiver that matched nothing is unused only where the run looked at its control at all. */
+static void
+test_unused_waivers(void **state)
+{
+        static const struct {
+                const char *control;
+                bool unused;
+        } cases[] = {{"DSK-7", true}, {"DSK-*", true}, {"DSK-6", false}, {"CRT-*", false}, {"*", true}, {"", true}};
+        struct rounds rounds;
+        struct error err = {0};
+        struct view *view;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+                json_t *config = json_pack("{s:[{s:s, s:s, s:s, s:s}], s:[]}", "waivers", "id", "W-1", "control",
+                                           cases[i].control, "resource", "slot/nobody", "expires", "2027-03-01",
+                                           "targets");
+                struct findings *findings = findings_new();
+                rounds_open(&rounds);
+                int64_t run = rounds_begin(&rounds, "nightly", ROUNDS_NOW, config);
+                add(findings, "analytics", F, SEV2);
+                rounds_put(&rounds, run, "db", "postgres", "data", "wal", ROUNDS_NOW, findings);
+                rounds_end(&rounds, run, ROUNDS_NOW + 1000);
+                assert_int_equal(view_open(rounds.store, 0, NULL, 0, &view, &err), 0);
+                assert_int_equal(view->waiver_count, 1);
+                if (view->waivers[0].unused != cases[i].unused)
+                        fail_msg("%s: %s", cases[i].control, view->waivers[0].unused ? "unused" : "not unused");
+                view_close(view);
+                rounds_close(&rounds);
+        }
+}
+
 static void
 test_sample(void **state)
 {
@@ -240,6 +272,7 @@ main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_changes),
                 cmocka_unit_test(test_error_between_does_not_make_it_new),
+                cmocka_unit_test(test_unused_waivers),
                 cmocka_unit_test(test_sample),
                 cmocka_unit_test(test_percent_is_never_rounded_up),
         };
