@@ -2,6 +2,7 @@
 # rounds init: whatever the environment holds, the file it writes is accepted, holds no secret, and never replaces another.
 # timeout: 60
 . "$(dirname "$0")/lib.sh"
+need jq
 cd "$WORK" || exit 1
 quiet() { "$@" >/dev/null; }
 clean() { env -i HOME="$WORK/home" PATH="$PATH" "$@"; }
@@ -13,6 +14,8 @@ check "with nothing to see it still writes a file" [ -s bare.yaml ]
 check "and that file loads" loads bare.yaml
 sed -E 's/^( *)#([^ ].*|  .*)/\1\2/' bare.yaml >everything.yaml
 check "and with everything switched on as well, a control of one's own per kind of source among it" bash -c "grep -c 'id: MY-' everything.yaml | grep -qx 6 && '$ROUNDS' list targets -c everything.yaml >all.txt 2>&1 && grep -q '^custom' all.txt || { cat all.txt; false; }"
+missing=$("$ROUNDS" list kinds --json | jq -r '.[].kind' | grep -vx custom | while read -r kind; do grep -q "kind: $kind\b" bare.yaml || echo "$kind"; done)
+check "every kind of target is proposed: ${missing:-all}" [ -z "$missing" ]
 check "it says what to do next" grep -q 'rounds check -c bare.yaml' out.txt
 check "only its owner may write it" [ "$(stat -c %a bare.yaml)" = 640 ]
 
