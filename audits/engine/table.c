@@ -10,6 +10,7 @@ extern const struct audit audit_archive;
 extern const struct audit audit_batch;
 extern const struct audit audit_bloat;
 extern const struct audit audit_canary;
+extern const struct audit audit_capacity_limits;
 extern const struct audit audit_cert_manager;
 extern const struct audit audit_certificates;
 extern const struct audit audit_clocks;
@@ -65,6 +66,7 @@ const struct audit *const audits[] = {
         &audit_batch,
         &audit_bloat,
         &audit_canary,
+        &audit_capacity_limits,
         &audit_cert_manager,
         &audit_certificates,
         &audit_clocks,
