@@ -51,6 +51,9 @@ int plan_make(const struct plan_request *request, struct plan **out, struct erro
         __attribute__((warn_unused_result));
 void plan_free(struct plan *plan);
 
+/* True, with what will be sent, for a target that is not only looked at (target_kind.announce). */
+bool plan_announces(const struct plan_target *planned, char *text, size_t size);
+
 /* The plan for people, a line per target, comparison and skipped audit (`rounds run --dry-run`). */
 void plan_print(const struct plan *plan, FILE *stream);
 

@@ -30,6 +30,9 @@ struct target_kind {
          * (NULL-terminated) that are not there.  Called once the whole configuration was read; NULL: there are none. */
         void (*review)(const struct target *target, const struct target *const *targets, target_mistake *tell,
                        void *context);
+        /* Says what a run will send to the target, for a kind that does more than look: shown by `rounds run --dry-run`
+         * and `rounds check`, and logged before a run.  NULL: it only looks. */
+        void (*announce)(const struct target *target, char *text, size_t size);
 };
 
 struct target {

@@ -110,6 +110,7 @@ check_target(struct checking *checking, const struct plan_target *planned)
                                   .now_ms = checking->order->now_ms,
                                   .targets = checking->order->targets};
         char server[256] = "";
+        char sends[700];
         struct error why = {0};
         int64_t begun_ms = monotonic_ms();
         bool ok = target->kind->connect == NULL || target->kind->connect(&session, server, sizeof server, &why) == 0;
@@ -117,6 +118,8 @@ check_target(struct checking *checking, const struct plan_target *planned)
         if (!ok && deadline_cancelled(&session.deadline))
                 error_set(&why, REASON_INTERRUPTED, "ended by a signal");
         json_t *answer = answer_new(target, ok ? server : "", monotonic_ms() - begun_ms, ok, &why);
+        if (answer != NULL && plan_announces(planned, sends, sizeof sends))
+                json_put_text(answer, "sends", sends);
         for (size_t i = 0; ok && answer != NULL && i < planned->count; i++) {
                 bool held = true;
                 json_t *row = check_audit(&session, &planned->audits[i], &held);

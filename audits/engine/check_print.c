@@ -53,6 +53,8 @@ check_print(const json_t *checked, FILE *stream)
                         fprintf(stream, "%s, %lld ms\n", *server != '\0' ? server : "no connection needed",
                                 (long long)json_whole(answer, "took_ms", 0));
                 print_remedy(json_text(answer, "remedy", ""), "  ", stream);
+                if (*json_text(answer, "sends", "") != '\0')
+                        fprintf(stream, "  a run will send: %s\n", json_text(answer, "sends", ""));
                 json_array_foreach((json_t *)json_list(answer, "audits"), j, asked) print_audit(asked, stream);
         }
 }

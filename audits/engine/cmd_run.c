@@ -242,6 +242,18 @@ make_round(const struct request *request, struct scene *scene, const struct plan
 }
 
 /* The round and its reports, under the signals' watch. */
+/* Whatever is not only looked at is named before anything is sent. */
+static void
+sends_tell(const struct plan *plan)
+{
+        char sends[700];
+
+        for (size_t i = 0; i < plan->target_count; i++) {
+                if (plan_announces(&plan->targets[i], sends, sizeof sends))
+                        log_info("%s: will send: %s", plan->targets[i].target->name, sends);
+        }
+}
+
 static int
 run_watched(const struct request *request, struct scene *scene, const struct plan *plan, size_t *lost)
 {
@@ -255,6 +267,7 @@ run_watched(const struct request *request, struct scene *scene, const struct pla
                 free(cancel);
                 return invocation_fail(EXIT_STORE, &err);
         }
+        sends_tell(plan);
         int status = make_round(request, scene, plan, cancel, &outcome);
         *lost = outcome.lost;
         if (status == EXIT_ASSESSED) {

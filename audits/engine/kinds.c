@@ -9,6 +9,7 @@ extern const struct target_kind kind_evidence;
 extern const struct target_kind kind_http;
 extern const struct target_kind kind_keycloak;
 extern const struct target_kind kind_kubernetes;
+extern const struct target_kind kind_login;
 extern const struct target_kind kind_nginx;
 extern const struct target_kind kind_ntp;
 extern const struct target_kind kind_oidc;
@@ -30,6 +31,7 @@ const struct target_kind *const target_kinds[] = {
         &kind_http,
         &kind_keycloak,
         &kind_kubernetes,
+        &kind_login,
         &kind_nginx,
         &kind_ntp,
         &kind_oidc,

@@ -226,9 +226,22 @@ plan_free(struct plan *plan)
         free(plan);
 }
 
+bool
+plan_announces(const struct plan_target *planned, char *text, size_t size)
+{
+        const struct target_kind *kind = planned->target->kind;
+
+        if (kind->announce == NULL || planned->count == 0)
+                return false;
+        kind->announce(planned->target, text, size);
+        return true;
+}
+
 void
 plan_print(const struct plan *plan, FILE *stream)
 {
+        char sends[700];
+
         for (size_t i = 0; i < plan->target_count; i++) {
                 const struct plan_target *row = &plan->targets[i];
                 const char *before = "";
@@ -240,6 +253,8 @@ plan_print(const struct plan *plan, FILE *stream)
                                 fprintf(stream, " [skipped: %s]", row->audits[j].why);
                 }
                 fputc('\n', stream);
+                if (plan_announces(row, sends, sizeof sends))
+                        fprintf(stream, "  will send: %s\n", sends);
         }
         for (size_t i = 0; i < plan->join_count; i++)
                 fprintf(stream, "after all targets: %s\n", plan->joins[i]->name);

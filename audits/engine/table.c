@@ -26,6 +26,7 @@ extern const struct audit audit_hpa;
 extern const struct audit audit_images;
 extern const struct audit audit_keda;
 extern const struct audit audit_lockout;
+extern const struct audit audit_login_probe;
 extern const struct audit audit_logs;
 extern const struct audit audit_nodes;
 extern const struct audit audit_partitions;
@@ -82,6 +83,7 @@ const struct audit *const audits[] = {
         &audit_images,
         &audit_keda,
         &audit_lockout,
+        &audit_login_probe,
         &audit_logs,
         &audit_nodes,
         &audit_partitions,
