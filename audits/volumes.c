@@ -178,7 +178,7 @@ phase_judge(const struct judge *j, const json_t *claim, const json_t *class, str
         const char *phase = json_text(claim, "phase", ""), *namespace_ = json_text(claim, "namespace", "?");
         const char *look = findings_text(j->out, "kubectl -n %s describe pvc %s", namespace_,
                                          json_text(claim, "name", "?"));
-        int64_t age = j->now_ms - json_whole(claim, "created_ms", j->now_ms);
+        int64_t created = json_whole(claim, "created_ms", 0), age = created > 0 ? j->now_ms - created : 0;
 
         if (strcmp(phase, "Lost") == 0)
                 faults_add(faults, "Lost", "Its volume is gone: what was on it has to come from a backup.", look);
