@@ -27,7 +27,8 @@ users: [{name: prod, user: {token: kube-token-for-tests}}]
 contexts: [{name: prod, context: {cluster: prod, user: prod}}]
 Y
         DEMO_SAYS="an HPA at 70, one without a target, scalers of KEDA that are late, paused or fight, two queues without one, a node under \
-disk pressure, an evicted pod, a batch job in the peak"
+disk pressure, an evicted pod, a batch job in the peak, budgets that block, overlap or select nothing, unbounded containers, a DSN that waits \
+too long, a claim that cannot grow, a container killed for its memory"
         [ "$1" = again ] && DEMO_SAYS="the HPA aims at 60 now and gets its metrics, and the purge starts in the peak"
         TARGETS="$TARGETS
   - {name: prod, kind: kubernetes, context: prod, kubeconfig: [$DEMO/kubeconfig], exclude_namespaces: [openshift-*, kube-*]}"
