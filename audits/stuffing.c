@@ -40,11 +40,18 @@ metrics_read(struct session *session, int64_t window_ms, json_t *facts, struct e
         if (prometheus == NULL)
                 return -1;
         json_put_text(facts, "failures_metric", failures);
+        json_put_text(facts, "attempts_metric", attempts);
         snprintf(expression, sizeof expression, "count(last_over_time(%s[%" PRId64 "s]))", failures, window_ms / 1000);
         if (metric_read(prometheus, expression, "series", facts, err) != 0)
                 return -1;
-        snprintf(expression, sizeof expression, "max_over_time(sum(increase(%s[5m]))[%" PRId64 "s:5m])", failures,
+        snprintf(expression, sizeof expression, "count(last_over_time(%s[%" PRId64 "s])) or vector(0)", attempts,
                  window_ms / 1000);
+        if (metric_read(prometheus, expression, "attempts_series", facts, err) != 0)
+                return -1;
+        /* The steps of a subquery stand at whole five minutes: a Prometheus that is younger has none yet. */
+        snprintf(expression, sizeof expression,
+                 "max_over_time(sum(increase(%s[5m]))[%" PRId64 "s:5m]) or sum(increase(%s[5m]))", failures,
+                 window_ms / 1000, failures);
         if (metric_read(prometheus, expression, "peak_failures", facts, err) != 0)
                 return -1;
         snprintf(expression, sizeof expression, "sum(increase(%s[%" PRId64 "s])) / sum(increase(%s[%" PRId64 "s]))",
@@ -262,6 +269,27 @@ log_judge(const struct judge *j)
         findings_sample(j->out, "stuffing.failures", "", json_real_or(totals, "failures", NAN));
 }
 
+/* Why the share of failures is not known. */
+static void
+share_error(const struct judge *j)
+{
+        const char *metric = json_text(j->facts, "attempts_metric", "attempts_metric");
+        struct resource shares = {.kind = "rate", .name = "share of failures"};
+
+        if (json_real_or(j->facts, "attempts_series", 0) > 0)
+                findings_error(j->out, "ATH-4", &shares, REASON_TOO_LITTLE_DATA,
+                               findings_text(j->out, "%s has not risen in %s: nobody signed in, or it is too new.",
+                                             metric, j->window),
+                               "sign in once, and look whether it counts");
+        else
+                findings_error(j->out, "ATH-4", &shares, REASON_TOO_LITTLE_DATA,
+                               findings_text(j->out,
+                                             "There is no series %s: the application does not count sign-ins, or not "
+                                             "under this name.",
+                                             metric),
+                               "export it, or set policy ATH-4 attempts_metric to what there is");
+}
+
 static void
 metrics_judge(const struct judge *j)
 {
@@ -280,7 +308,8 @@ metrics_judge(const struct judge *j)
                 return;
         }
         double peak = json_real_or(j->facts, "peak_failures", NAN), share = json_real_or(j->facts, "failed_share", NAN);
-        if (isnan(peak) && isnan(share))
+        bool attempted = !json_has(j->facts, "attempts_series") || json_real_or(j->facts, "attempts_series", 0) > 0;
+        if (isnan(peak))
                 findings_error(
                         j->out, "ATH-4", &(struct resource){.kind = "series", .name = metric}, REASON_TOO_LITTLE_DATA,
                         findings_text(j->out,
@@ -288,6 +317,8 @@ metrics_judge(const struct judge *j)
                                       metric, j->window),
                         "nothing, if the service is new; otherwise look at the scrape of the application");
         rate_judge(j, peak, 100 * share, "", "/peak_failures");
+        if (isnan(share) && (!isnan(peak) || !attempted))
+                share_error(j);
 }
 
 static void
@@ -309,7 +340,7 @@ const struct audit audit_stuffing = {
                    "do not lock",
         .looks_at = {"postgres", "prometheus"},
         .controls = {"ATH-2", "ATH-4"},
-        .needs = "GRANT SELECT on the table of sign-ins",
+        .needs = "GRANT SELECT on the table of sign-ins; or to query Prometheus",
         .collect = stuffing_collect,
         .judge = stuffing_judge,
         .applies = stuffing_applies,

@@ -66,5 +66,6 @@ P
         DEMO_SAYS="alert rules of the runbook: per second for per minute, percent for a share, series that do not exist, a route to nobody"
         [ "$1" = again ] && DEMO_SAYS="dead letters are told at 100, over all tenants"
         TARGETS="$TARGETS
-  - {name: metrics, kind: prometheus, url: \"http://127.0.0.1:$port\", alertmanager: \"http://127.0.0.1:$manager\"}"
+  - {name: metrics, kind: prometheus, url: \"http://127.0.0.1:$port\", alertmanager: \"http://127.0.0.1:$manager\",
+     queues: [{name: workers, depth: sum(kaireon_active_worker_jobs)}], dead_letters: sum(kaireon_dlq_depth)}"
 }
