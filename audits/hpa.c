@@ -256,7 +256,8 @@ row_add(const struct verdict *v)
         json_put_text(row, "scales", v->target);
         json_put_whole(row, "min", json_whole(v->hpa, "min", -1));
         json_put_whole(row, "max", json_whole(v->hpa, "max", -1));
-        json_put_whole(row, "current", json_whole(v->hpa, "current", -1));
+        if (json_whole(v->hpa, "current", -1) >= 0)
+                json_put_whole(row, "current", json_whole(v->hpa, "current", -1));
         json_put_real(row, "cpu_target_percent", cpu);
         json_put_text(row, "made_by", json_text(v->hpa, "made_by", ""));
         findings_inventory(v->out, "autoscalers", row);

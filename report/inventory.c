@@ -23,6 +23,21 @@ static const struct {
         {"projections", {"subject", "now", "limit", "full_on", "full_earliest", "verdict", "samples"}},
 };
 
+/* What tells rows apart comes first in every other inventory: the store keeps keys in the order of the alphabet. */
+const char *const inventory_identity[] = {"kind",    "namespace",   "database", "schema", "name",
+                                          "alert",   "queue",       "control",  "server", "client",
+                                          "address", "application", "state",    NULL};
+
+static const char *const *
+first_keys(const char *kind)
+{
+        for (size_t k = 0; k < sizeof layouts / sizeof layouts[0]; k++) {
+                if (strcmp(layouts[k].kind, kind) == 0)
+                        return layouts[k].first;
+        }
+        return inventory_identity;
+}
+
 /* Identities and raw points are for programs; they stand in the JSON report. */
 static bool
 is_for_programs(const char *key)
@@ -108,16 +123,13 @@ inventory_lay_out(const struct view_inventory *inventory, const struct view_row 
         *table = (struct inventory_table){.rows = rows, .row_count = inventory->count};
         for (size_t i = 0; i < inventory->count; i++)
                 rows[i] = &inventory->rows[i];
-        for (size_t k = 0; k < sizeof layouts / sizeof layouts[0]; k++) {
-                if (strcmp(layouts[k].kind, inventory->kind) != 0)
-                        continue;
-                for (size_t i = 0; i < INVENTORY_COLUMNS && layouts[k].first[i] != NULL; i++) {
-                        bool present = false;
-                        for (size_t row = 0; row < inventory->count && row < 100 && !present; row++)
-                                present = json_has(rows[row]->row, layouts[k].first[i]);
-                        if (present)
-                                column_add(table, layouts[k].first[i]);
-                }
+        const char *const *first = first_keys(inventory->kind);
+        for (size_t i = 0; i < INVENTORY_COLUMNS && first[i] != NULL; i++) {
+                bool present = false;
+                for (size_t row = 0; row < inventory->count && row < 100 && !present; row++)
+                        present = json_has(rows[row]->row, first[i]);
+                if (present)
+                        column_add(table, first[i]);
         }
         if (inventory->count > 0) {
                 json_object_foreach((json_t *)inventory->rows[0].row, key, value)

@@ -38,4 +38,7 @@ bool inventory_is_number(const struct inventory_column *column);
 /* When a certificate expires, a duty is due; INT64_MAX when the row does not say. */
 int64_t inventory_expiry(const json_t *row);
 
+/* Keys that tell rows apart, in the order in which a kind without a layout of its own begins; NULL-terminated. */
+extern const char *const inventory_identity[];
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "buffer.h"
+#include "inventory.h"
 #include "json.h"
 #include "moment.h"
 #include "scope.h"
@@ -365,7 +366,7 @@ inventory_sheet(struct book *book, const struct view *view, const char *kind, co
                         qsort(sorted, inventory.count, sizeof(*sorted), row_compare);
                 inventory.rows = sorted;
         }
-        keys_gather(keys, &inventory, first);
+        keys_gather(keys, &inventory, first != NULL ? first : inventory_identity);
         for (size_t k = 0; k < keys->count; k++)
                 days_left = days_left && strcmp(keys->list[k].name, "days_left") != 0;
         days_left = days_left && strcmp(kind, "certificates") == 0;
