@@ -146,6 +146,30 @@ test_print(void **state)
 }
 
 static void
+announce(const struct target *target, char *text, size_t size)
+{
+        snprintf(text, size, "two letters to %s", target->name);
+}
+
+/* A kind that does more than look says what it will do; where no audit looks, nothing is sent. */
+static void
+test_announce(void **state)
+{
+        static const struct target_kind letters = {.name = "redis", .announce = announce};
+        static const struct target post = {.name = "post", .kind = &letters, .owner = ""};
+        const struct plan_audit row = {.audit = &keys};
+        const struct plan_target audited = {.target = &post, .audits = (struct plan_audit *)&row, .count = 1},
+                                 idle = {.target = &post}, looked = {.target = &cache, .count = 1};
+        char text[700];
+
+        (void)state;
+        assert_true(plan_announces(&audited, text, sizeof text));
+        assert_string_equal(text, "two letters to post");
+        assert_false(plan_announces(&idle, text, sizeof text));
+        assert_false(plan_announces(&looked, text, sizeof text));
+}
+
+static void
 test_timeouts(void **state)
 {
         scoped_json settings = json_pack("{s:i}", "timeout", 5000);
@@ -200,7 +224,8 @@ int
 main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_plans), cmocka_unit_test(test_print),
-                                           cmocka_unit_test(test_timeouts), cmocka_unit_test(test_shards)};
+                                           cmocka_unit_test(test_announce), cmocka_unit_test(test_timeouts),
+                                           cmocka_unit_test(test_shards)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
