@@ -198,6 +198,5 @@ clean:
 
 -include $(OBJECTS:.o=.d) $(UNIT_BIN:%=%.d) $(TOOLS_BIN:%=%.d) $(SUPPORT:.o=.d)
 .PHONY: all unit unit-binaries tools test-binaries deps check demo demo-again asan ubsan lint format golden coverage fuzz fuzzers \
-        bench install uninstall clean
-FORCE:
+        bench install uninstall clean FORCE
 .SECONDARY:
