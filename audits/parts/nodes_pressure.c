@@ -81,7 +81,7 @@ pending_judge(const struct judge *j)
         json_array_foreach((json_t *)json_list(j->facts, "pending"), i, row)
         {
                 int64_t since = json_whole(row, "since_ms", 0), unscheduled = json_whole(row, "unscheduled", 0);
-                double waits = (double)(j->now_ms - since);
+                double waits = (double)j->now_ms - (double)since;
                 const char *reason = json_text(row, "reason", ""), *message = json_text(row, "message", "");
                 const char *namespace_ = json_text(row, "namespace", NULL), *name = json_text(row, "name", NULL);
                 if (name == NULL || namespace_ == NULL || since <= 0 || !(waits > bound))

@@ -71,11 +71,12 @@ wait_for_answer(ares_channel channel, const struct lookup *lookup, const struct 
         while (!lookup->done) {
                 ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
                 struct pollfd fds[ARES_GETSOCK_MAXNUM];
-                int bits = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
+                /* Unsigned: c-ares' own macros shift a one into the sign of its int. */
+                unsigned bits = (unsigned)ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
                 unsigned count = 0;
                 for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-                        short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
-                                               (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
+                        short events = (short)((bits >> i & 1 ? POLLIN : 0) |
+                                               (bits >> (i + ARES_GETSOCK_MAXNUM) & 1 ? POLLOUT : 0));
                         if (events != 0)
                                 fds[count++] = (struct pollfd){.fd = sockets[i], .events = events};
                 }
