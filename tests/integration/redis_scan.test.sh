@@ -34,10 +34,12 @@ wait_port "$replica"
 for _ in $(seq 200); do cli "$replica" INFO replication | grep -q 'master_link_status:up' && break; sleep 0.05; done
 
 # The user of the README, word for word.
-rule=$(sed -n 's/^| redis | `\(ACL SETUSER rounds [^`]*\)`.*/\1/p' "$TOP/README.md" | sed 's/\\|/|/g; s/>\.\.\./>secret-pw/')
-rule="$rule $(grep '^| redis, for queues ' "$TOP/README.md" | tr '`' '\n' | grep '^+' | sed 's/\\|/|/g' | paste -sd' ' -)"
-# shellcheck disable=SC2086
-for port in $main $replica; do check "the README's rule is a rule" [ "$(cli "$port" $rule)" = OK ]; done
+sed -n '/^```acl$/,/^```$/p' "$TOP/README.md" | grep '^ACL ' | sed 's/>\.\.\./>secret-pw/' >"$WORK/acl.txt"
+check "the README has rules" [ "$(wc -l <"$WORK/acl.txt")" -eq 2 ]
+while read -r rule; do
+        # shellcheck disable=SC2086
+        for port in $main $replica; do check "the README's rule is a rule" [ "$(cli "$port" $rule </dev/null)" = OK ]; done
+done <"$WORK/acl.txt"
 printf 'secret-pw\n' >"$WORK/password"
 
 look() { # look NAME SETTINGS [POLICY]: one run, its report in $json
