@@ -317,6 +317,11 @@ const struct command command_list = {
         .name = "list",
         .arguments = "controls|audits|targets|runs|waivers|kinds|settings",
         .summary = "list what there is",
+        .details = "controls: the catalogue, with severity, job (N nightly, W weekly, M monthly) and audits, and "
+                   "controls of your own.  "
+                   "audits: what they look at, answer for and need.  kinds: of target.  settings: every setting of "
+                   "rounds.yaml "
+                   "with its default, policy among them.  targets, waivers: of the configuration.  runs: of the store.",
         .options = options,
         .least = 1,
         .most = 1,

@@ -66,9 +66,9 @@ wanted() { # wanted LETTERS: audits with a control of one of these cadences
                 '.[] | select(.audit == "custom" or ([.controls | split(", ")[] as $id | $controls[0][] | select(.id == $id) | .job] | any(inside($letters)))) | .audit' \
                 "$WORK/audits.json" | sort
 }
-planned() { # planned JOB: audits of the plan, the skipped ones among them
+planned() { # planned JOB: audits of the plan, the skipped ones among them (reasons may hold commas and brackets)
         "$ROUNDS" run "$1" --dry-run -c "$S/rounds.yaml" | sed -E 's/^(after all targets|skipped): //; s/^[^:]*\): //; s/\[skipped: [^]]*\]//g' |
-                sed -E 's/^([a-z_0-9]+): .*/\1/' | tr ',' '\n' | tr -d ' ' | sort -u
+                sed -E 's/^([a-z_0-9]+): .*/\1/' | tr ',' '\n' | tr -d ' ' | sort -u | comm -12 - <(jq -r '.[].audit' "$WORK/audits.json" | sort)
 }
 for job in nightly:N weekly:NW monthly:NWM; do
         wanted "${job#*:}" >"$WORK/wanted.txt"
