@@ -23,6 +23,7 @@ extern const struct audit audit_evidence;
 extern const struct audit audit_filesystems;
 extern const struct audit audit_headroom;
 extern const struct audit audit_hpa;
+extern const struct audit audit_idle_order;
 extern const struct audit audit_images;
 extern const struct audit audit_keda;
 extern const struct audit audit_lockout;
@@ -80,6 +81,7 @@ const struct audit *const audits[] = {
         &audit_filesystems,
         &audit_headroom,
         &audit_hpa,
+        &audit_idle_order,
         &audit_images,
         &audit_keda,
         &audit_lockout,

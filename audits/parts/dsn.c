@@ -82,6 +82,8 @@ parameter_read(const char *name, size_t name_length, const char *value, size_t l
                 dsn->limit_unsound = !number_read(value, length, &dsn->limit);
         else if (name_length == 12 && strncmp(name, "pool_timeout", 12) == 0)
                 dsn->timeout_unsound = !number_read(value, length, &dsn->timeout_s);
+        else if (name_length == 28 && strncmp(name, "max_idle_connection_lifetime", 28) == 0)
+                number_read(value, length, &dsn->idle_s);
         else if (name_length == 9 && strncmp(name, "pgbouncer", 9) == 0)
                 dsn->pgbouncer = length == 4 && strncasecmp(value, "true", 4) == 0;
 }
@@ -89,7 +91,7 @@ parameter_read(const char *name, size_t name_length, const char *value, size_t l
 bool
 dsn_parse(const char *text, struct dsn *dsn)
 {
-        *dsn = (struct dsn){.limit = NAN, .timeout_s = NAN};
+        *dsn = (struct dsn){.limit = NAN, .timeout_s = NAN, .idle_s = NAN};
         while (isspace((unsigned char)*text) || *text == '"' || *text == '\'')
                 text++;
         const char *colon = strstr(text, "://");

@@ -69,6 +69,8 @@ dsn_put(struct reading *reading, json_t *row, const char *value, const char *sou
                 json_put_real(out, "limit", dsn.limit);
         if (!isnan(dsn.timeout_s))
                 json_put_real(out, "timeout_s", dsn.timeout_s);
+        if (!isnan(dsn.idle_s))
+                json_put_real(out, "idle_s", dsn.idle_s);
         json_put_flag(out, "pgbouncer", dsn.pgbouncer);
         if (dsn.limit_unsound)
                 json_put_flag(out, "limit_unsound", true);
