@@ -36,8 +36,7 @@ clocks_check(struct session *session, struct rights *rights, struct error *err)
         return session->target->kind == &kind_kubernetes ? kubernetes_rights_check(session, NEEDS, rights, err) : 0;
 }
 
-/* --- judge
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- judge -------------------------------------------------------------------------------------------------------- */
 
 struct judge {
         const json_t *facts;

@@ -20,8 +20,7 @@
         "RBAC: list ingresses.networking.k8s.io, middlewares.traefik.io, ingressroutes.traefik.io, " \
         "httproutes.gateway.networking.k8s.io, backendtrafficpolicies.gateway.envoyproxy.io"
 
-/* --- collect
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- collect ------------------------------------------------------------------------------------------------------ */
 
 /* A path that a pattern stands for: what is behind an asterisk may be anything, so it is a word. */
 static json_t *
@@ -94,8 +93,7 @@ rate_limits_check(struct session *session, struct rights *rights, struct error *
         return session->target->kind == &kind_kubernetes ? kubernetes_rights_check(session, NEEDS, rights, err) : 0;
 }
 
-/* --- judge
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- judge -------------------------------------------------------------------------------------------------------- */
 
 /* The strictest limit that counts by address and is in force; NULL when there is none. */
 static const json_t *

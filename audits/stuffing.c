@@ -14,8 +14,7 @@
 #include "prometheus.h"
 #include "scope.h"
 
-/* --- collect
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- collect ------------------------------------------------------------------------------------------------------ */
 
 static int
 metric_read(struct prometheus *prometheus, const char *expression, const char *key, json_t *facts, struct error *err)
@@ -80,8 +79,7 @@ stuffing_applies(const struct target *target, char *why, size_t size)
         return false;
 }
 
-/* --- judge
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- judge -------------------------------------------------------------------------------------------------------- */
 
 struct judge {
         const json_t *facts;

@@ -24,8 +24,7 @@ tokens_collect(struct session *session, json_t *facts, struct error *err)
         return json_put(facts, keycloak ? "realms" : "provider", seen) == 0 ? 0 : error_memory(err, "tokens");
 }
 
-/* --- judge
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- judge -------------------------------------------------------------------------------------------------------- */
 
 struct judge {
         const json_t *facts;
@@ -71,8 +70,7 @@ lifetime_judge(const struct judge *j, const struct resource *resource, double se
                      "A stolen access token works for this long, and nothing calls it back.", remedy, evidence);
 }
 
-/* --- any provider
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- any provider ------------------------------------------------------------------------------------------------- */
 
 static void
 check_judge(const struct judge *j, const json_t *token)
@@ -147,8 +145,7 @@ provider_judge(const struct judge *j, const json_t *provider)
                                                                  "of kind settings, or the realm by kind keycloak"});
 }
 
-/* --- Keycloak
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- Keycloak ----------------------------------------------------------------------------------------------------- */
 
 static void
 realm_judge(const struct judge *j, const json_t *realm, size_t index)

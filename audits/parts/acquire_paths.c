@@ -263,8 +263,7 @@ verdict_of(struct taking *t, struct outcome *out)
                 out->verdict = node_is(parent, "expression_statement") ? "dropped" : "transferred";
 }
 
-/* --- transactions of one client
- * ---------------------------------------------------------------------------------------- */
+/* --- transactions of one client ----------------------------------------------------------------------------------- */
 
 struct outside_search {
         const struct javascript *source;
@@ -303,8 +302,7 @@ verdict_transaction(const struct javascript *source, TSNode call, struct outcome
         called_text(source, search.found, out->leak, sizeof out->leak);
 }
 
-/* --- one file
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- one file ----------------------------------------------------------------------------------------------------- */
 
 struct scan {
         const struct javascript *source;

@@ -93,8 +93,7 @@ name_sql(const json_t *settings)
                                                         : "left(name, 2) || '...' || left(md5(name), 6)";
 }
 
-/* --- is it cheap?
- * ------------------------------------------------------------------------------------------------------ */
+/* --- is it cheap? ------------------------------------------------------------------------------------------------- */
 
 static double
 scan_cost(const json_t *plan)
@@ -133,8 +132,7 @@ cost_check(struct postgres *server, const char *database, const char *base, cons
                             json_text(settings, "time", "created_at"));
 }
 
-/* --- what is counted
- * ----------------------------------------------------------------------------------------------------- */
+/* --- what is counted ---------------------------------------------------------------------------------------------- */
 
 static const struct {
         const char *part, *controls;

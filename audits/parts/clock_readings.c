@@ -190,8 +190,7 @@ kubernetes_date(struct session *session, struct dated_answer *dated, struct erro
         return 0;
 }
 
-/* --- Kubernetes nodes
- * -------------------------------------------------------------------------------------------------- */
+/* --- Kubernetes nodes --------------------------------------------------------------------------------------------- */
 
 struct leases {
         json_t *clocks, *facts;
@@ -251,8 +250,7 @@ kubernetes_clocks(struct session *session, json_t *facts, json_t *clocks, struct
         return 0;
 }
 
-/* --- Prometheus
- * -------------------------------------------------------------------------------------------------------- */
+/* --- Prometheus --------------------------------------------------------------------------------------------------- */
 
 /* The instance's row: in the same place where every query has the same instances. */
 static const json_t *

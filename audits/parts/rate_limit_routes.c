@@ -19,8 +19,7 @@ struct reading {
         json_t *ingresses, *middlewares, *ingress_routes, *http_routes, *policies; /* reduced, owned by a scope */
 };
 
-/* --- paths
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- paths -------------------------------------------------------------------------------------------------------- */
 
 bool
 path_is_under(const char *path, const char *beginning)
@@ -59,8 +58,7 @@ traefik_rule_fits(const char *rule, const char *path)
         return !any;
 }
 
-/* --- lists
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- lists -------------------------------------------------------------------------------------------------------- */
 
 /* An object's parts that matter here, as the server sent them. */
 static int
@@ -87,8 +85,7 @@ keep_visit(void *context, const json_t *item)
         return spec != NULL ? json_put(row, "spec", json_deep_copy(spec)) : 0;
 }
 
-/* --- limits
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- limits ------------------------------------------------------------------------------------------------------- */
 
 static void
 limit_add(json_t *limits, const char *what, double per_minute, bool per_address, double burst)
@@ -253,8 +250,7 @@ policy_limits(const json_t *policies, const char *namespace_, const char *kind, 
         return found;
 }
 
-/* --- routes
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- routes ------------------------------------------------------------------------------------------------------- */
 
 static json_t *
 route_add(json_t *routes, const char *kind, const json_t *object, const char *path, const char *location)

@@ -102,8 +102,7 @@ jwt_read(const char *token, json_t **header, json_t **claims, struct error *err)
         return error_set(err, REASON_UNSUPPORTED, "the token is opaque: no JWT");
 }
 
-/* --- keys
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------------------------------------------------- */
 
 static BIGNUM *
 number_of(const json_t *key, const char *name)
@@ -212,8 +211,7 @@ key_of(const json_t *jwk, const char *algorithm)
         return NULL;
 }
 
-/* --- signatures
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- signatures --------------------------------------------------------------------------------------------------- */
 
 static const EVP_MD *
 digest_of(const char *algorithm)

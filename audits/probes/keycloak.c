@@ -79,8 +79,7 @@ realm_failed(json_t *rows, const char *realm, const struct error *err)
         json_put(row, "error", told);
 }
 
-/* --- export files
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- export files ------------------------------------------------------------------------------------------------- */
 
 static int
 export_read(const char *path, json_t *rows, struct error *err)
@@ -111,8 +110,7 @@ export_read(const char *path, json_t *rows, struct error *err)
         return 0;
 }
 
-/* --- the API
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- the API ------------------------------------------------------------------------------------------------------ */
 
 static int
 realm_read(struct session *session, struct http *http, const char *base, const char *name, const char *token,
@@ -197,9 +195,7 @@ keycloak_realms(struct session *session, json_t **out, struct error *err)
         return 0;
 }
 
-/* --- the kind
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* --- the kind ----------------------------------------------------------------------------------------------------- */
 
 static int
 keycloak_connect(struct session *session, char *server, size_t size, struct error *err)

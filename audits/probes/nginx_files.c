@@ -19,8 +19,7 @@
 
 enum { FILES_MOST = 500, DEPTH_MOST = 32, WORD_LARGEST = 16 * 1024, WORDS_MOST = 2000, FILE_LARGEST = 4 << 20 };
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 struct reading {
         char folder[600]; /* of the first file: what relative includes begin at */
@@ -228,8 +227,7 @@ nginx_read(const char *path, json_t **out, struct error *err)
         return 0;
 }
 
-/* --- the tree
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- the tree ----------------------------------------------------------------------------------------------------- */
 
 static const char *
 word_at(const json_t *directive, size_t index)
@@ -245,8 +243,7 @@ is_named(const json_t *directive, const char *name)
         return word != NULL && strcmp(word, name) == 0;
 }
 
-/* --- which location serves a path
- * -------------------------------------------------------------------------------------------- */
+/* --- which location serves a path --------------------------------------------------------------------------------- */
 
 static bool
 regex_fits(const char *pattern, bool caseless, const char *path)
@@ -304,9 +301,7 @@ location_of(const json_t *block, const char *path)
         return final || pattern == NULL ? longest : pattern;
 }
 
-/* --- limits
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* --- limits ------------------------------------------------------------------------------------------------------- */
 
 /* "10r/m" -> 10, "2r/s" -> 120; NAN for anything else. */
 static double
@@ -485,9 +480,7 @@ nginx_limits(const json_t *configuration, const char *path, const json_t *names,
         return 0;
 }
 
-/* --- the kind
- * -----------------------------------------------------------------------------------------------------------------------
- */
+/* --- the kind ----------------------------------------------------------------------------------------------------- */
 
 static int
 nginx_connect(struct session *session, char *server, size_t size, struct error *err)

@@ -191,8 +191,7 @@ oidc_look(struct session *session, json_t **out, struct error *err)
         return result;
 }
 
-/* --- the kind
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- the kind ----------------------------------------------------------------------------------------------------- */
 
 static int
 oidc_connect(struct session *session, char *server, size_t size, struct error *err)

@@ -223,8 +223,7 @@ rds_instances(struct rds *rds, json_t **out, struct error *err)
                                                           "more than %d pages of instances", INSTANCES_MOST / PAGE);
 }
 
-/* --- metrics
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- metrics ------------------------------------------------------------------------------------------------------ */
 
 static int
 by_time(const void *a, const void *b)
@@ -295,8 +294,7 @@ rds_metric(struct rds *rds, const char *instance, const char *metric, const char
         return points_read(result, statistic, out, err);
 }
 
-/* --- the kind
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- the kind ----------------------------------------------------------------------------------------------------- */
 
 static int
 rds_connect(struct session *session, char *server, size_t size, struct error *err)
