@@ -13,6 +13,9 @@
 
 int64_t moment_now(void);
 
+/* The same with the fraction of a millisecond, for comparing clocks. */
+double moment_now_fine(void);
+
 /* RFC 3339 in UTC with seconds ("2026-11-24T03:12:44Z"); `text` holds at least MOMENT_TEXT bytes. */
 #define MOMENT_TEXT 40
 void moment_format(int64_t moment_ms, char text[MOMENT_TEXT]);

@@ -19,6 +19,15 @@ moment_now(void)
         return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+double
+moment_now_fine(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (double)now.tv_sec * 1000 + (double)now.tv_nsec / 1e6;
+}
+
 void
 moment_format(int64_t moment_ms, char text[MOMENT_TEXT])
 {

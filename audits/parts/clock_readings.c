@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "facts.h"
 #include "http_target.h"
@@ -20,15 +19,6 @@
 #include "scope.h"
 
 enum { DATES = 4, DATE_PAUSE_MS = 270, NODES_MOST = 20000, NODES_KEPT = 500 };
-
-static double
-wall_ms(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (double)now.tv_sec * 1000 + (double)now.tv_nsec / 1e6;
-}
 
 static json_t *
 reading_add(json_t *clocks, const char *name, const char *what, double offset_ms, double bound_ms)
@@ -60,11 +50,11 @@ postgres_clock(struct session *session, json_t *clocks, struct error *err)
 
         if (server == NULL)
                 return -1;
-        double sent = wall_ms();
+        double sent = moment_now_fine();
         if (postgres_row(server, NULL, "SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms", &row,
                          err) != 0)
                 return -1;
-        double received = wall_ms();
+        double received = moment_now_fine();
         reading_between(clocks, "server", "PostgreSQL clock_timestamp()", json_real_or(row, "ms", NAN), sent, received);
         return 0;
 }
@@ -73,11 +63,11 @@ static int
 redis_clock_one(struct redis *redis, json_t *clocks, struct error *err)
 {
         scoped_reply reply = NULL;
-        double sent = wall_ms();
+        double sent = moment_now_fine();
 
         if (redis_ask(redis, "TIME", &reply, err) != 0)
                 return -1;
-        double received = wall_ms();
+        double received = moment_now_fine();
         if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || reply->element[0]->str == NULL ||
             reply->element[1]->str == NULL)
                 return error_set(err, REASON_PROTOCOL, "%s: TIME is answered with something else",
@@ -227,7 +217,7 @@ static int
 kubernetes_clocks(struct session *session, json_t *facts, json_t *clocks, struct error *err)
 {
         struct kubernetes *kubernetes = kubernetes_session(session, err);
-        struct leases leases = {.clocks = clocks, .facts = facts, .read_ms = wall_ms()};
+        struct leases leases = {.clocks = clocks, .facts = facts, .read_ms = moment_now_fine()};
         struct error one = {0};
         struct kubernetes_list list = {.group = "coordination.k8s.io",
                                        .resource = "leases",
@@ -308,10 +298,10 @@ prometheus_clocks(struct session *session, json_t *facts, json_t *clocks, struct
 
         if (prometheus == NULL)
                 return -1;
-        double sent = wall_ms();
+        double sent = moment_now_fine();
         if (prometheus_number(prometheus, "time()", 0, &value, &found, err) != 0)
                 return -1;
-        double received = wall_ms();
+        double received = moment_now_fine();
         if (found)
                 reading_between(clocks, "Prometheus", "time() of Prometheus", value * 1000, sent, received);
         if (timex_clocks(prometheus, facts, clocks, &one) != 0)

@@ -24,15 +24,6 @@ enum { TRIES = 3, TRY_MS = 1500, SERVERS_MOST = 16, ADDRESSES_MOST = 16 };
 static const double GOOD_ENOUGH_MS = 250; /* a wider bound is worth another try */
 static const double MINDISP_MS = 5;       /* RFC 5905, section 7.2: no server is known better than that */
 
-static double
-wall_ms(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (double)now.tv_sec * 1000 + (double)now.tv_nsec / 1e6;
-}
-
 /* --- one packet -------------------------------------------------------------------------------------------------- */
 
 static uint32_t
@@ -154,14 +145,14 @@ exchange(int fd, const struct deadline *deadline, struct sntp_sample *sample, st
         packet[0] = 4 << 3 | 3;
         for (size_t i = 0; i < 8; i++)
                 packet[40 + i] = (unsigned char)(nonce >> (56 - 8 * i));
-        double sent_ms = wall_ms();
+        double sent_ms = moment_now_fine();
         if (send(fd, packet, sizeof packet, 0) != (ssize_t)sizeof packet)
                 return error_set(err, REASON_UNREACHABLE, "%s", strerror(errno));
         for (;;) {
                 if (deadline_poll(&limit, &wait, 1, err) < 0)
                         return -1;
                 ssize_t got = recv(fd, answer, sizeof answer, 0);
-                double received_ms = wall_ms();
+                double received_ms = moment_now_fine();
                 if (got < 0 && (errno == EAGAIN || errno == EINTR))
                         continue;
                 if (got < 0)
