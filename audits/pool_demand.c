@@ -1,5 +1,5 @@
-/* What the workloads of a cluster may open, all replicas together, against the pooler that serves them.  Cross-layer,
- * from the newest facts of both.  Control: DBC-3. */
+/* What the workloads of a cluster may open, all replicas together, against the pooler that serves them, or the server
+ * where there is no pooler.  Cross-layer, from the newest facts of both.  Control: DBC-3. */
 
 #include "audit.h"
 
@@ -8,9 +8,9 @@
 
 #include "json.h"
 
-/* The pooler that the policy names, else the only one. */
+/* What serves them: the target of that audit that the policy names, else the only one. */
 static const json_t *
-pooler_find(const json_t *facts, const char *wanted, size_t *poolers)
+side_find(const json_t *facts, const char *audit, const char *wanted, size_t *count)
 {
         const json_t *found = NULL;
         size_t i;
@@ -18,13 +18,13 @@ pooler_find(const json_t *facts, const char *wanted, size_t *poolers)
 
         json_array_foreach((json_t *)json_list(facts, "targets"), i, entry)
         {
-                if (strcmp(json_text(entry, "audit", ""), "pgbouncer") != 0)
+                if (strcmp(json_text(entry, "audit", ""), audit) != 0)
                         continue;
-                ++*poolers;
+                ++*count;
                 if (*wanted != '\0' ? strcmp(json_text(entry, "target", ""), wanted) == 0 : found == NULL)
                         found = entry;
         }
-        return *wanted == '\0' && *poolers > 1 ? NULL : found;
+        return *wanted == '\0' && *count > 1 ? NULL : found;
 }
 
 /* Clients that all its instances admit; instances that did not answer are taken to be like those that did. */
@@ -47,6 +47,19 @@ clients_of(const json_t *pooler)
         if (answered == 0)
                 return NAN;
         return declared > (double)answered ? sum / (double)answered * declared : sum;
+}
+
+/* What a side admits: clients of a pooler, or sessions of a server; NAN when it is not known. */
+static double
+room_of(const json_t *side, bool pooler)
+{
+        const json_t *server = json_map(json_map(side, "facts"), "server");
+
+        if (pooler)
+                return clients_of(side);
+        return json_real_or(server, "max_connections", NAN) -
+               json_real_or(server, "superuser_reserved_connections", 0) -
+               json_real_or(server, "reserved_connections", 0);
 }
 
 struct demand {
@@ -93,12 +106,12 @@ demand_of(const json_t *facts, const struct policy *policy, struct findings *out
 }
 
 static void
-cluster_judge(const json_t *cluster, const json_t *pooler, const struct policy *policy, struct findings *out)
+cluster_judge(const json_t *cluster, const json_t *side, bool pooler, const struct policy *policy, struct findings *out)
 {
-        const char *name = json_text(cluster, "target", "?"), *server = json_text(pooler, "target", "?");
+        const char *name = json_text(cluster, "target", "?"), *server = json_text(side, "target", "?");
         struct resource resource = {.kind = "pool demand", .namespace_ = server, .name = name};
         struct demand demand = demand_of(json_map(cluster, "facts"), policy, out);
-        double room = clients_of(pooler);
+        double room = room_of(side, pooler);
 
         if (demand.dsns == 0) {
                 findings_skip(out, "DBC-3",
@@ -108,14 +121,18 @@ cluster_judge(const json_t *cluster, const json_t *pooler, const struct policy *
         }
         if (isnan(room)) {
                 findings_error(out, "DBC-3", &resource, REASON_STALE,
-                               findings_text(out, "max_client_conn of %s is not known", server),
-                               "run the audit pgbouncer of that target in the same job");
+                               findings_text(out, "%s of %s is not known",
+                                             pooler ? "max_client_conn" : "max_connections", server),
+                               pooler ? "run the audit pgbouncer of that target in the same job"
+                                      : "run the audit connections of that target in the same job");
                 return;
         }
         const char *observed = findings_text(
-                out, "up to %.0f connections (now %.0f), the largest %s; %s admits %.0f clients", demand.most,
-                demand.now, demand.largest, server, room);
-        const char *expected = "replicas x connection_limit within what the pooler admits";
+                out, "up to %.0f connections (now %.0f), the largest %s; %s admits %.0f %s", demand.most, demand.now,
+                demand.largest, server, room,
+                pooler ? "clients" : "sessions besides those reserved, and no pooler stands before it");
+        const char *expected = pooler ? "replicas x connection_limit within what the pooler admits"
+                                      : "replicas x connection_limit within max_connections less reserved";
         if (demand.most > room)
                 findings_add(
                         out,
@@ -126,15 +143,25 @@ cluster_judge(const json_t *cluster, const json_t *pooler, const struct policy *
                                 .severity = policy_severity(policy, "DBC-3", false),
                                 .observed = observed,
                                 .expected = expected,
-                                .message = "When the autoscalers go to their maximum the pooler refuses the last ones: "
-                                           "new pods come up and cannot reach the database.",
-                                .remedy = findings_text(out,
-                                                        "lower the connection_limits by the factor %.1f (the largest "
-                                                        "one's to %.0f), or set "
-                                                        "max_client_conn = %.0f on each instance of %s and RELOAD",
-                                                        demand.most / room,
-                                                        fmax(floor(demand.largest_limit * room / demand.most), 1),
-                                                        ceil(demand.most), server)});
+                                .message = pooler ? "When the autoscalers go to their maximum the pooler refuses the "
+                                                    "last ones: "
+                                                    "new pods come up and cannot reach the database."
+                                                  : "When the autoscalers go to their maximum the server refuses the "
+                                                    "last ones "
+                                                    "(\"too many clients already\"): new pods come up and cannot work.",
+                                .remedy = findings_text(
+                                        out,
+                                        "lower the connection_limits by the factor %.1f (the largest one's to %.0f), "
+                                        "or %s",
+                                        demand.most / room, fmax(floor(demand.largest_limit * room / demand.most), 1),
+                                        pooler ? findings_text(
+                                                         out,
+                                                         "set max_client_conn = %.0f on each instance of %s and RELOAD",
+                                                         ceil(demand.most), server)
+                                               : findings_text(out,
+                                                               "put a PgBouncer before %s; max_connections = %.0f "
+                                                               "costs memory for each",
+                                                               server, ceil(demand.most + 10)))});
         else if (demand.unbounded > 0)
                 findings_error(
                         out, "DBC-3", &resource, REASON_TOO_LITTLE_DATA,
@@ -145,7 +172,8 @@ cluster_judge(const json_t *cluster, const json_t *pooler, const struct policy *
                         "give each DSN a connection_limit (the findings of audit pools name them)");
         else
                 findings_pass(out, "DBC-3", &resource, observed, expected,
-                              "Even with every autoscaler at its maximum the pooler admits them all.");
+                              pooler ? "Even with every autoscaler at its maximum the pooler admits them all."
+                                     : "Even with every autoscaler at its maximum the server admits them all.");
         findings_sample(out, "pool_demand.connections", name, demand.most);
 }
 
@@ -153,35 +181,41 @@ static void
 demand_judge(const json_t *facts, const struct policy *policy, const struct history *history, struct findings *out)
 {
         const char *wanted = policy_text(policy, "DBC-3", "pooler");
-        size_t i, clusters = 0, poolers = 0;
-        const json_t *pooler = pooler_find(facts, wanted, &poolers);
+        size_t i, clusters = 0, poolers = 0, servers = 0;
+        const json_t *side = side_find(facts, "pgbouncer", wanted, &poolers);
+        bool pooler = poolers > 0;
         json_t *entry;
 
         (void)history;
+        if (!pooler)
+                side = side_find(facts, "connections", wanted, &servers);
         json_array_foreach((json_t *)json_list(facts, "targets"), i, entry)
         {
                 if (strcmp(json_text(entry, "audit", ""), "pools") != 0)
                         continue;
                 clusters++;
-                if (pooler != NULL)
-                        cluster_judge(entry, pooler, policy, out);
+                if (side != NULL)
+                        cluster_judge(entry, side, pooler, policy, out);
         }
-        if (clusters > 0 && pooler != NULL)
+        if (clusters > 0 && side != NULL)
                 return;
         findings_skip(out, "DBC-3",
                       clusters == 0     ? "no facts of audit pools are new enough"
-                      : *wanted != '\0' ? findings_text(out, "no facts of the pooler %s are new enough", wanted)
-                      : poolers == 0    ? "no target of kind pgbouncer was seen"
-                                     : "there are several poolers, and the policy does not say which one serves them",
+                      : *wanted != '\0' ? findings_text(out, "no facts of %s are new enough", wanted)
+                      : poolers + servers == 0
+                              ? "no target of kind pgbouncer or postgres was seen"
+                              : findings_text(out,
+                                              "there are several %s, and the policy does not say which one serves them",
+                                              pooler ? "poolers" : "servers"),
                       clusters == 0 ? "run audit pools of the cluster in the same job"
                                     : "policy: {DBC-3: {pooler: NAME-OF-THE-TARGET}}");
 }
 
 const struct audit audit_pool_demand = {
         .name = "pool_demand",
-        .summary = "connections of all replicas against the pooler that serves them",
+        .summary = "connections of all replicas against the pooler, or the server, that serves them",
         .controls = {"DBC-3"},
-        .needs = "facts of the pools and pgbouncer audits",
-        .joins = {"pools", "pgbouncer"},
+        .needs = "facts of the pools, pgbouncer and connections audits",
+        .joins = {"pools", "pgbouncer", "connections"},
         .judge = demand_judge,
 };
