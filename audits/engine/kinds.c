@@ -6,6 +6,7 @@
 
 extern const struct target_kind kind_custom;
 extern const struct target_kind kind_evidence;
+extern const struct target_kind kind_files;
 extern const struct target_kind kind_http;
 extern const struct target_kind kind_keycloak;
 extern const struct target_kind kind_kubernetes;
@@ -28,6 +29,7 @@ extern const struct target_kind kind_tls;
 const struct target_kind *const target_kinds[] = {
         &kind_custom,
         &kind_evidence,
+        &kind_files,
         &kind_http,
         &kind_keycloak,
         &kind_kubernetes,

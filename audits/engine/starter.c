@@ -349,6 +349,8 @@ static const char other_targets[] =
         "  # Archives in a bucket, and Amazon RDS: credentials as the AWS tools have them.\n"
         "  #- {name: archive, kind: s3, bucket: shop-archive, prefix: dlq/}\n"
         "  #- {name: rds, kind: rds, region: eu-central-1}\n"
+        "  # Log files on this machine: are lines JSON, with a request id?\n"
+        "  #- {name: app-logs, kind: files, logs: [\"/var/log/shop/*.log\"]}\n"
         "  # JavaScript and TypeScript: is every connection given back on every path?\n"
         "  #- {name: app-source, kind: source, paths: [/srv/shop/src]}\n"
         "  # A service's own interface: dead letters, settings, evidence, its clock.\n"

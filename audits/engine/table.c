@@ -27,6 +27,7 @@ extern const struct audit audit_idle_order;
 extern const struct audit audit_images;
 extern const struct audit audit_keda;
 extern const struct audit audit_lockout;
+extern const struct audit audit_log_files;
 extern const struct audit audit_login_probe;
 extern const struct audit audit_logs;
 extern const struct audit audit_nodes;
@@ -85,6 +86,7 @@ const struct audit *const audits[] = {
         &audit_images,
         &audit_keda,
         &audit_lockout,
+        &audit_log_files,
         &audit_login_probe,
         &audit_logs,
         &audit_nodes,
