@@ -111,7 +111,7 @@ manual_has(const struct command *command, const struct command_option *option)
 
         for (const struct command_option *own = command->options; own != NULL && own->name != NULL; own++)
                 common = common && own != option;
-        snprintf(heading, sizeof heading, common ? ".SH OPTIONS OF EVERY COMMAND" : ".SS \"rounds %s ", command->name);
+        snprintf(heading, sizeof heading, common ? ".SH OPTIONS OF EVERY COMMAND" : ".SS \"rounds %s", command->name);
         scoped_string part = part_of("the manual", manual, heading, common ? NULL : "\n.S");
         roff_name(option->name, name, sizeof name);
         snprintf(wanted, sizeof wanted, ".B \\-\\-%s\n", name);
