@@ -43,7 +43,6 @@ struct call {
 struct crew {
         struct tls_sweep *sweep;
         const struct deadline *deadline;
-        SSL_CTX *context;
         struct tls_album album;
         atomic_size_t next;
         size_t at_once; /* calls per worker */
@@ -52,6 +51,8 @@ struct crew {
 struct worker {
         struct crew *crew;
         pthread_t thread;
+        OSSL_LIB_CTX *library;
+        SSL_CTX *context;
         struct call *oldest, *newest;
         size_t under_way;
         int epoll;
@@ -198,7 +199,7 @@ call_begin_tls(struct worker *worker, struct call *call)
         struct error err;
 
         call->phase = PHASE_HANDSHAKE;
-        call->ssl = SSL_new(worker->crew->context);
+        call->ssl = SSL_new(worker->context);
         if (call->ssl == NULL || SSL_set_fd(call->ssl, call->fd) != 1) {
                 error_memory(&err, "TLS");
                 call_fail(worker, call, &err);
@@ -413,9 +414,9 @@ any_certificate(X509_STORE_CTX *context, void *argument)
 }
 
 static SSL_CTX *
-context_new(const struct tls_sweep *sweep, struct error *err)
+context_new(const struct tls_sweep *sweep, OSSL_LIB_CTX *library, struct error *err)
 {
-        SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+        SSL_CTX *context = SSL_CTX_new_ex(library, NULL, TLS_client_method());
 
         if (context == NULL) {
                 error_memory(err, "TLS");
@@ -467,18 +468,37 @@ crew_size(size_t places)
         return places < 32 ? 1 : most;
 }
 
+/* A library context of its own for each thread: OpenSSL 3.0 takes locks of the context for each algorithm it looks up,
+ * and threads that share one spend a seventh of a sweep on them. */
+static int
+worker_open(struct worker *worker, const struct tls_sweep *sweep, struct error *err)
+{
+        worker->library = OSSL_LIB_CTX_new();
+        if (worker->library == NULL)
+                return error_memory(err, "TLS");
+        worker->context = context_new(sweep, worker->library, err);
+        return worker->context != NULL ? 0 : -1;
+}
+
+static void
+worker_close(struct worker *worker)
+{
+        SSL_CTX_free(worker->context);
+        OSSL_LIB_CTX_free(worker->library);
+        close(worker->epoll);
+}
+
 int
 tls_sweep(struct tls_sweep *sweep, const struct deadline *deadline, struct error *err)
 {
+        err->reason = REASON_NONE;
+
         scoped_json chains = json_object();
         struct crew crew = {
                 .sweep = sweep, .deadline = deadline, .album = {.certificates = sweep->certificates, .chains = chains}};
         struct worker workers[THREADS_MOST] = {{0}};
         size_t size = crew_size(sweep->count), began = 0;
 
-        crew.context = context_new(sweep, err);
-        if (crew.context == NULL)
-                return -1;
         pthread_mutex_init(&crew.album.lock, NULL);
         crew.at_once = (descriptors() < AT_ONCE ? descriptors() : AT_ONCE) / size;
         for (size_t i = 0; i < sweep->count; i++)
@@ -488,16 +508,19 @@ tls_sweep(struct tls_sweep *sweep, const struct deadline *deadline, struct error
                 workers[began] = (struct worker){.crew = &crew, .epoll = epoll_create1(EPOLL_CLOEXEC)};
                 if (workers[began].epoll < 0)
                         break;
-                if (pthread_create(&workers[began].thread, NULL, worker_run, &workers[began]) != 0) {
-                        close(workers[began].epoll);
+                if (worker_open(&workers[began], sweep, err) != 0 ||
+                    pthread_create(&workers[began].thread, NULL, worker_run, &workers[began]) != 0) {
+                        worker_close(&workers[began]);
                         break;
                 }
         }
         for (size_t i = 0; i < began; i++) {
                 pthread_join(workers[i].thread, NULL);
-                close(workers[i].epoll);
+                worker_close(&workers[i]);
         }
         pthread_mutex_destroy(&crew.album.lock);
-        SSL_CTX_free(crew.context);
-        return began > 0 ? 0 : error_set(err, REASON_INTERNAL, "TLS sweep: no thread could be started");
+        if (began > 0)
+                return 0;
+        return err->reason != REASON_NONE ? -1
+                                          : error_set(err, REASON_INTERNAL, "TLS sweep: no thread could be started");
 }
