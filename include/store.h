@@ -96,6 +96,14 @@ typedef int (*inventory_visit)(void *context, const char *kind, const char *targ
 typedef int (*facts_visit)(void *context, const char *target, const char *kind, const char *owner, const char *audit,
                            int64_t at_ms, const json_t *facts);
 
+/* How many findings of a run there are, by status and severity, without reading them. */
+struct finding_counts {
+        size_t by_status[STATUS_PASS + 1];
+        size_t fails[SEV4 + 1]; /* fails by severity */
+};
+int store_findings_count(struct store *store, int64_t run, struct finding_counts *counts, struct error *err)
+        __attribute__((warn_unused_result));
+
 /* Ordered by status, severity, control order, target, resource: deterministic. */
 int store_findings_each(struct store *store, int64_t run, finding_visit visit, void *context, struct error *err)
         __attribute__((warn_unused_result));

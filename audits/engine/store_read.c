@@ -51,11 +51,23 @@ fingerprint_text(const unsigned char *bytes, size_t size, char text[FINGERPRINT_
         text[FINGERPRINT_TEXT - 1] = '\0';
 }
 
-/* A row whose texts are borrowed from the statement.  A status or severity that nobody writes reads as an error. */
+/* A status or severity that nobody writes reads as an error, and as none. */
+static enum status
+status_of(int64_t status)
+{
+        return status >= STATUS_FAIL && status <= STATUS_PASS ? (enum status)status : STATUS_ERROR;
+}
+
+static enum severity
+severity_of(int64_t severity)
+{
+        return severity >= SEV_NONE && severity <= SEV4 ? (enum severity)severity : SEV_NONE;
+}
+
+/* A row whose texts are borrowed from the statement. */
 static struct finding_row
 finding_of(struct statement *row, char fingerprint[FINGERPRINT_TEXT])
 {
-        int64_t status = column_whole(row, 4), severity = column_whole(row, 5);
         const char *reason = column_text(row, 6);
         size_t size;
         const void *key = column_bytes(row, 12, &size);
@@ -66,9 +78,8 @@ finding_of(struct statement *row, char fingerprint[FINGERPRINT_TEXT])
                             .resource = {.kind = column_text(row, 1),
                                          .namespace_ = column_text(row, 2),
                                          .name = column_text(row, 3)},
-                            .status = status >= STATUS_FAIL && status <= STATUS_PASS ? (enum status)status
-                                                                                     : STATUS_ERROR,
-                            .severity = severity >= SEV_NONE && severity <= SEV4 ? (enum severity)severity : SEV_NONE,
+                            .status = status_of(column_whole(row, 4)),
+                            .severity = severity_of(column_whole(row, 5)),
                             .reason = reason != NULL && *reason != '\0' ? reason_from_name(reason) : REASON_NONE,
                             .observed = column_text(row, 7),
                             .expected = column_text(row, 8),
@@ -84,6 +95,30 @@ finding_of(struct statement *row, char fingerprint[FINGERPRINT_TEXT])
                 .note = column_text(row, 17),
                 .first_seen_ms = column_whole(row, 18),
         };
+}
+
+int
+store_findings_count(struct store *store, int64_t run, struct finding_counts *counts, struct error *err)
+{
+        static const char groups[] =
+                "SELECT f.status, f.severity, count(*) FROM results r JOIN findings f ON f.result_id = r.id"
+                " WHERE r.run_id = $1 GROUP BY 1, 2";
+        scoped_lock held = store_lock(store);
+        scoped_statement statement = database_statement(store->database, groups, err);
+        int step;
+
+        *counts = (struct finding_counts){0};
+        if (statement == NULL)
+                return -1;
+        bind_whole(statement, 1, run);
+        while ((step = statement_step(statement, err)) > 0) {
+                enum status status = status_of(column_whole(statement, 0));
+                size_t count = (size_t)column_whole(statement, 2);
+                counts->by_status[status] += count;
+                if (status == STATUS_FAIL)
+                        counts->fails[severity_of(column_whole(statement, 1))] += count;
+        }
+        return step;
 }
 
 int

@@ -2,22 +2,19 @@
 
 #include "tally.h"
 
-static int
-count(void *context, const struct finding_row *row)
-{
-        struct tally *tally = context;
-
-        tally->by_status[row->finding.status]++;
-        if (row->finding.status == STATUS_FAIL)
-                tally->by_severity[row->finding.severity]++;
-        return 0;
-}
+#include <string.h>
 
 int
 tally_run(struct store *store, int64_t run, struct tally *tally, struct error *err)
 {
+        struct finding_counts counts;
+
         *tally = (struct tally){0};
-        return store_findings_each(store, run, count, tally, err);
+        if (store_findings_count(store, run, &counts, err) != 0)
+                return -1;
+        memcpy(tally->by_status, counts.by_status, sizeof tally->by_status);
+        memcpy(tally->by_severity, counts.fails, sizeof tally->by_severity);
+        return 0;
 }
 
 double
