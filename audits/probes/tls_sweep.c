@@ -22,7 +22,7 @@
 #include "tls_seen.h"
 
 /* A call holds some 50 KiB while its handshake lasts: 512 of them are 25 MiB. */
-enum { THREADS_MOST = 4, AT_ONCE = 512, EVENTS = 128, SAID_LARGEST = 64 * 1024 };
+enum { THREADS_MOST = 4, AT_ONCE = 256, EVENTS = 128, SAID_LARGEST = 64 * 1024 };
 
 enum phase { PHASE_CONNECT, PHASE_WORDS, PHASE_HANDSHAKE };
 
