@@ -49,26 +49,6 @@ image_count(json_t *rows, const struct cluster_pod *pod, const struct cluster_co
         return json_put_whole(row, "pods", json_whole(row, "pods", 0) + 1);
 }
 
-/* Sorted by their keys, so that the same cluster gives the same facts. */
-static int
-images_list(const json_t *rows, json_t *facts)
-{
-        json_t *list = json_array();
-        scoped_string text = json_dumps(rows, JSON_SORT_KEYS | JSON_COMPACT);
-        scoped_json sorted = text != NULL ? json_loads(text, 0, NULL) : NULL;
-        const char *key;
-        json_t *row;
-
-        if (json_put(facts, "images", list) != 0 || sorted == NULL)
-                return -1;
-        json_object_foreach(sorted, key, row)
-        {
-                if (json_array_append(list, row) != 0)
-                        return -1;
-        }
-        return 0;
-}
-
 static int
 images_collect(struct session *session, json_t *facts, struct error *err)
 {
@@ -89,7 +69,7 @@ images_collect(struct session *session, json_t *facts, struct error *err)
                 }
         }
         if (result == 0)
-                result = images_list(rows, facts);
+                result = json_put_sorted(facts, "images", rows);
         return result == 0 ? 0 : error_memory(err, "facts");
 }
 

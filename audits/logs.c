@@ -116,25 +116,6 @@ pod_visit(struct reading *reading, const struct cluster_pod *pod)
         return 0;
 }
 
-static int
-rows_list(const json_t *rows, json_t *facts)
-{
-        json_t *list = json_array();
-        scoped_string text = json_dumps(rows, JSON_SORT_KEYS | JSON_COMPACT);
-        scoped_json sorted = text != NULL ? json_loads(text, 0, NULL) : NULL;
-        const char *key;
-        json_t *row;
-
-        if (json_put(facts, "workloads", list) != 0 || sorted == NULL)
-                return -1;
-        json_object_foreach(sorted, key, row)
-        {
-                if (json_array_append(list, row) != 0)
-                        return -1;
-        }
-        return 0;
-}
-
 static void
 gaps_note(const struct reading *reading, json_t *facts)
 {
@@ -177,7 +158,7 @@ logs_collect(struct session *session, json_t *facts, struct error *err)
                         return error_memory(err, "logs");
         }
         gaps_note(&reading, facts);
-        return rows_list(rows, facts) == 0 ? 0 : error_memory(err, "logs");
+        return json_put_sorted(facts, "workloads", rows) == 0 ? 0 : error_memory(err, "logs");
 }
 
 static int

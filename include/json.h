@@ -47,6 +47,10 @@ int json_put_real(json_t *object, const char *key, double value); /* NaN and inf
 int json_put_flag(json_t *object, const char *key, bool value);
 int json_put(json_t *object, const char *key, json_t *stolen); /* a NULL value is an error */
 
+/* object[list] = the values of `rows` (an object, borrowed) as an array in the order of their keys, so that the same
+ * cluster gives the same facts.  -1 when memory ran out. */
+int json_put_sorted(json_t *object, const char *list, const json_t *rows);
+
 /* Appends `stolen` and returns it borrowed, NULL when memory ran out. */
 json_t *json_push(json_t *array, json_t *stolen);
 

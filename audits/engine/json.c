@@ -207,3 +207,21 @@ json_push(json_t *array, json_t *stolen)
 {
         return json_array_append_new(array, stolen) == 0 ? stolen : NULL;
 }
+
+int
+json_put_sorted(json_t *object, const char *list, const json_t *rows)
+{
+        json_t *sorted = json_array(), *row;
+        scoped_string text = json_dumps(rows, JSON_SORT_KEYS | JSON_COMPACT);
+        scoped_json ordered = text != NULL ? json_loads(text, 0, NULL) : NULL;
+        const char *key;
+
+        if (json_put(object, list, sorted) != 0 || ordered == NULL)
+                return -1;
+        json_object_foreach(ordered, key, row)
+        {
+                if (json_array_append(sorted, row) != 0)
+                        return -1;
+        }
+        return 0;
+}

@@ -213,25 +213,6 @@ prometheus_read(struct reading *reading, struct session *session, int64_t window
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
-static int
-rows_list(const json_t *rows, json_t *facts)
-{
-        json_t *list = json_array();
-        scoped_string text = json_dumps(rows, JSON_SORT_KEYS | JSON_COMPACT);
-        scoped_json sorted = text != NULL ? json_loads(text, 0, NULL) : NULL;
-        const char *key;
-        json_t *row;
-
-        if (json_put(facts, "containers", list) != 0 || sorted == NULL)
-                return -1;
-        json_object_foreach(sorted, key, row)
-        {
-                if (json_array_append(list, row) != 0)
-                        return -1;
-        }
-        return 0;
-}
-
 int
 headroom_facts_read(struct session *session, json_t *facts, struct error *err)
 {
@@ -256,5 +237,5 @@ headroom_facts_read(struct session *session, json_t *facts, struct error *err)
                 error_remedy(&most, "make several targets of the cluster, each with its own namespaces");
                 facts_gap(facts, "containers", "API-3", NULL, &most);
         }
-        return rows_list(rows, facts) == 0 ? 0 : error_memory(err, "headroom");
+        return json_put_sorted(facts, "containers", rows) == 0 ? 0 : error_memory(err, "headroom");
 }
