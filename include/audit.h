@@ -27,22 +27,8 @@
 #include "finding.h"
 #include "history.h"
 #include "policy.h"
+#include "rights.h"
 #include "session.h"
-
-/* What `rounds check` prints for one audit of one target. */
-struct right {
-        char what[160]; /* "role pg_monitor" */
-        bool held;
-        char remedy[320]; /* the exact GRANT or RBAC rule when it is not held */
-};
-
-struct rights {
-        struct right rows[32];
-        size_t count;
-};
-
-/* Adds one right; past the array's end it is dropped. */
-void rights_add(struct rights *rights, bool held, const char *what, const char *remedy);
 
 struct audit {
         const char *name;         /* the file's name without .c: "wal" */

@@ -2,7 +2,12 @@
 #ifndef ROUNDS_DEAD_LETTER_JUDGE_H
 #define ROUNDS_DEAD_LETTER_JUDGE_H
 
-#include "audit.h"
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "finding.h"
+#include "history.h"
+#include "policy.h"
 
 struct dead_letter_judge {
         const json_t *row;

@@ -10,7 +10,8 @@
 
 #include <stdbool.h>
 
-#include "audit.h"
+#include "rights.h"
+#include "session.h"
 
 struct kubernetes_right {
         char verb[8];

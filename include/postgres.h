@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "audit.h"
 #include "error.h"
 #include "session.h"
 

@@ -8,10 +8,11 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "audit.h"
 #include "error.h"
 #include "finding.h"
 #include "postgres.h"
+#include "rights.h"
+#include "session.h"
 
 struct postgres_part {
         const char *name;     /* key in the facts, and name of the gap */

@@ -3,7 +3,13 @@
 #ifndef ROUNDS_QUEUE_JUDGE_H
 #define ROUNDS_QUEUE_JUDGE_H
 
-#include "audit.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "finding.h"
+#include "history.h"
+#include "policy.h"
 
 struct queue_judge {
         const json_t *facts;

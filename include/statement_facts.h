@@ -9,7 +9,8 @@
 
 #include <jansson.h>
 
-#include "audit.h"
+#include "rights.h"
+#include "session.h"
 
 int statement_facts_collect(struct session *session, json_t *facts, struct error *err);
 

@@ -2,7 +2,6 @@
 
 #include "audit.h"
 
-#include <stdio.h>
 #include <string.h>
 
 extern const struct audit audit_alerts;
@@ -131,15 +130,4 @@ audit_find(const char *name)
                         return audits[i];
         }
         return NULL;
-}
-
-void
-rights_add(struct rights *rights, bool held, const char *what, const char *remedy)
-{
-        if (rights->count == sizeof rights->rows / sizeof rights->rows[0])
-                return;
-        struct right *right = &rights->rows[rights->count++];
-        right->held = held;
-        snprintf(right->what, sizeof right->what, "%s", what);
-        snprintf(right->remedy, sizeof right->remedy, "%s", held || remedy == NULL ? "" : remedy);
 }

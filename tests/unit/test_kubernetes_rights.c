@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "audit.h"
 #include "kubernetes_rights.h"
 
 static int
