@@ -2,42 +2,16 @@
 
 #include "audit.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "facts.h"
 #include "json.h"
 #include "moment.h"
-#include "partition_bounds.h"
 #include "partition_facts.h"
 #include "partition_judge.h"
 #include "postgres_facts.h"
 #include "scope.h"
-
-void
-partition_fail(struct partition_judge *j, const char *kind, const char *database, const char *name,
-               const struct finding *words)
-{
-        struct finding finding = *words;
-
-        finding.control = "DSK-4";
-        finding.resource = (struct resource){.kind = kind, .namespace_ = database, .name = name};
-        finding.status = STATUS_FAIL;
-        finding.severity = policy_severity(j->policy, "DSK-4", false);
-        findings_add(j->out, &finding);
-}
-
-const char *
-partition_day(struct findings *out, int64_t at_ms)
-{
-        char text[MOMENT_TEXT];
-
-        if (at_ms == PARTITION_OPEN_BEGIN || at_ms == PARTITION_OPEN_END)
-                return at_ms == PARTITION_OPEN_END ? "for ever" : "the beginning";
-        moment_format(at_ms, text);
-        return findings_text(out, at_ms % DAY_MS == 0 ? "%.10s" : "%s", text);
-}
 
 static bool
 is_named(const struct partition_judge *j, const json_t *row)
@@ -104,8 +78,9 @@ plan_words(const struct partition_judge *j, const json_t *table)
                 unique != NULL ? findings_text(out, "  Its unique index %s has to take in %s.", unique, column) : "");
 }
 
-void
-partition_judge_plain(struct partition_judge *j, const json_t *table, const char *evidence)
+/* A large or named table that is not partitioned: what it would gain. */
+static void
+judge_plain(struct partition_judge *j, const json_t *table, const char *evidence)
 {
         double rows = json_real_or(table, "rows", NAN), indexes = json_real_or(table, "index_bytes", NAN);
         struct findings *out = j->out;
@@ -241,7 +216,7 @@ judge_tables(struct partition_judge *j)
                 json_array_foreach((json_t *)json_list(j->facts, lists[k]), i, row)
                 {
                         if (is_important(j, row))
-                                partition_judge_plain(j, row, findings_text(j->out, "/%s/%zu", lists[k], i));
+                                judge_plain(j, row, findings_text(j->out, "/%s/%zu", lists[k], i));
                 }
         }
 }

@@ -5,39 +5,12 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
 
 #include "facts.h"
 #include "json.h"
 #include "postgres_facts.h"
 #include "vacuum_facts.h"
 #include "vacuum_judge.h"
-
-const char *
-vacuum_count(struct findings *out, double count)
-{
-        if (!isfinite(count))
-                return "?";
-        if (fabs(count) >= 1e9)
-                return findings_text(out, "%.2f billion", count / 1e9);
-        if (fabs(count) >= 1e6)
-                return findings_text(out, "%.1f million", count / 1e6);
-        return findings_text(out, "%.0f", count);
-}
-
-const json_t *
-vacuum_database(const struct vacuum_judge *judge, const char *name)
-{
-        size_t i;
-        json_t *row;
-
-        json_array_foreach((json_t *)json_list(judge->facts, "databases"), i, row)
-        {
-                if (strcmp(json_text(row, "name", ""), name) == 0)
-                        return row;
-        }
-        return NULL;
-}
 
 static void
 setting_fail(const struct vacuum_judge *j, const char *database, const char *name, const char *message,

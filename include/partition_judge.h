@@ -30,9 +30,6 @@ bool partition_judge_ranges(struct partition_judge *judge, const json_t *table, 
 /* Children by inheritance of the table that inherited[first] names, up to inherited[until]. */
 void partition_judge_inherited(struct partition_judge *judge, size_t first, size_t until, bool important);
 
-/* A large or named table that is not partitioned: what it would gain. */
-void partition_judge_plain(struct partition_judge *judge, const json_t *table, const char *evidence);
-
 /* Adds a fail of DSK-4 about `database`'s relation. */
 void partition_fail(struct partition_judge *judge, const char *kind, const char *database, const char *name,
                     const struct finding *words);

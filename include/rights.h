@@ -1,5 +1,5 @@
-/* What `rounds check` prints for one audit of one target: each right that it needs, and the remedy where it is not held.
- * Values only: the rows hold their own text. */
+/* What `rounds check` prints for one audit of one target: each right that it needs, and the remedy where it is not
+ * held. Values only: the rows hold their own text. */
 #ifndef ROUNDS_RIGHTS_H
 #define ROUNDS_RIGHTS_H
 
