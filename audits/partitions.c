@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "facts.h"
 #include "json.h"
 #include "moment.h"
 #include "partition_facts.h"

@@ -68,24 +68,6 @@ static const struct kubernetes_list list_table[CLUSTER_LISTS] = {
          .visit = autoscaler_visit},
 };
 
-void *
-rows_add(void **rows, size_t *count, size_t size)
-{
-        /* The room is a function of the count alone: 64, 96, 144, 216 ... */
-        size_t room = 64;
-        while (room < *count)
-                room += room / 2;
-        if (*count == 0 || *count == room) {
-                room = *count == 0 ? 64 : room + room / 2;
-                void *grown = realloc(*rows, room * size);
-                if (grown == NULL)
-                        return NULL;
-                *rows = grown;
-        }
-        void *row = (char *)*rows + (*count)++ * size;
-        return memset(row, 0, size);
-}
-
 static void
 snapshot_close(void *object)
 {

@@ -11,44 +11,6 @@
 #include "moment.h"
 #include "scope.h"
 
-int64_t
-moment_of(const json_t *object, const char *key)
-{
-        const char *text = json_text(object, key, NULL);
-        int64_t moment = 0;
-
-        return text != NULL && moment_parse(text, &moment) ? moment : 0;
-}
-
-int64_t
-created_of(const json_t *item)
-{
-        return moment_of(json_object_get(item, "metadata"), "creationTimestamp");
-}
-
-int64_t
-deleted_of(const json_t *item)
-{
-        return moment_of(json_object_get(item, "metadata"), "deletionTimestamp");
-}
-
-void
-owner_read(struct intern *texts, const json_t *item, const char **kind, const char **name)
-{
-        size_t i;
-        json_t *owner;
-
-        *kind = *name = "";
-        json_array_foreach((json_t *)json_list(json_object_get(item, "metadata"), "ownerReferences"), i, owner)
-        {
-                if (!json_flag(owner, "controller", false))
-                        continue;
-                *kind = intern_text(texts, json_text(owner, "kind", ""));
-                *name = intern_text(texts, json_text(owner, "name", ""));
-                return;
-        }
-}
-
 /* --- containers --------------------------------------------------------------------------------------------------- */
 
 static const json_t *
