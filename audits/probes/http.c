@@ -119,16 +119,6 @@ http_set_bearer(struct http *http, const char *bearer, struct error *err)
         return 0;
 }
 
-void
-http_answer_free(struct http_answer *answer)
-{
-        buffer_free(&answer->body);
-        free(answer->content_type);
-        free(answer->headers);
-        answer->content_type = NULL;
-        answer->headers = NULL;
-}
-
 /* --- many of them ------------------------------------------------------------------------------------------------- */
 
 /* Starts what may start now; returns how many are not done, and how long the next may have to wait. */
