@@ -160,6 +160,22 @@ kubernetes_fetch(struct kubernetes *kubernetes, const struct http_request *reque
         return result;
 }
 
+/* The message of a Status object, or the first words of whatever came. */
+void
+kubernetes_answer_error(const struct kubernetes *kubernetes, const struct http_answer *answer, const char *what,
+                        struct error *err)
+{
+        scoped_json status = json_loadb(answer->body.data != NULL ? answer->body.data : "", answer->body.length, 0,
+                                        NULL);
+        const char *message = json_text(status, "message", NULL);
+
+        http_status_error(answer, what, err);
+        if (message != NULL)
+                error_set(err, err->reason, "%s: the API server answered %d: %s", what, answer->status, message);
+        if (answer->status == 401)
+                error_remedy(err, "the token or certificate of %s is not accepted: renew it", kubernetes->access.where);
+}
+
 static int
 one(struct kubernetes *kubernetes, const char *path, struct http_answer *answer, struct error *err)
 {

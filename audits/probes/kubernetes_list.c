@@ -72,22 +72,6 @@ forbidden(const struct kubernetes *kubernetes, const struct cursor *cursor, stru
                      cursor->namespace_ != NULL ? "Role" : "ClusterRole", list->group, list->resource);
 }
 
-/* The message of a Status object, or the first words of whatever came. */
-void
-kubernetes_answer_error(const struct kubernetes *kubernetes, const struct http_answer *answer, const char *what,
-                        struct error *err)
-{
-        scoped_json status = json_loadb(answer->body.data != NULL ? answer->body.data : "", answer->body.length, 0,
-                                        NULL);
-        const char *message = json_text(status, "message", NULL);
-
-        http_status_error(answer, what, err);
-        if (message != NULL)
-                error_set(err, err->reason, "%s: the API server answered %d: %s", what, answer->status, message);
-        if (answer->status == 401)
-                error_remedy(err, "the token or certificate of %s is not accepted: renew it", kubernetes->access.where);
-}
-
 static int
 item_visit(struct cursor *cursor, const json_t *item, const struct kubernetes *kubernetes)
 {
