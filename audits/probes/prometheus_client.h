@@ -1,4 +1,4 @@
-/* What prometheus.c (connections, documents) and prometheus_query.c (queries) share. */
+/* What prometheus.c (connections, documents), prometheus_query.c (queries) and prometheus_target.c (the kind) share. */
 #ifndef ROUNDS_PROMETHEUS_CLIENT_H
 #define ROUNDS_PROMETHEUS_CLIENT_H
 
