@@ -46,7 +46,10 @@ struct postgres {
         struct error failure;
 };
 
-/* The connection to a database (NULL: home), opened when there is none. */
+/* A new connection to a database (NULL: home), courteous already; the caller's. */
+PGconn *postgres_connection_open(struct postgres *server, const char *database, struct error *err);
+
+/* The connection to a database (NULL: home), opened when there is none; the server's. */
 PGconn *postgres_connection(struct postgres *server, const char *database, struct error *err);
 
 /* Closes a connection whose state is not known any more. */
@@ -56,6 +59,9 @@ void postgres_drop(struct postgres *server, const PGconn *connection);
 int postgres_send(struct postgres *server, PGconn *connection, const char *sql, const char *const *parameters,
                   postgres_visit visit, void *context, struct error *err) __attribute__((warn_unused_result));
 
+/* The server's words as an error, by their SQLSTATE (may be NULL); of a failed connection, where libpq tells none, by
+ * the words alone.  Always -1. */
+int postgres_error(const char *state, const char *words, struct error *err);
 int postgres_connection_error(const PGconn *connection, struct error *err);
 
 #endif
