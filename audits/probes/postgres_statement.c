@@ -82,8 +82,8 @@ receive(PGconn *connection, const struct deadline *deadline, postgres_visit visi
                         return outcome;
                 ExecStatusType status = PQresultStatus(result);
                 if (status == PGRES_FATAL_ERROR) {
-                        outcome = postgres_error(PQresultErrorField(result, PG_DIAG_SQLSTATE), PQresultErrorMessage(result),
-                                           err);
+                        outcome = postgres_error(PQresultErrorField(result, PG_DIAG_SQLSTATE),
+                                                 PQresultErrorMessage(result), err);
                 } else if (status == PGRES_SINGLE_TUPLE || status == PGRES_TUPLES_OK) {
                         for (int r = 0; outcome == 0 && visit != NULL && r < PQntuples(result); r++) {
                                 if (visit_row(result, r, visit, context) != 0) {

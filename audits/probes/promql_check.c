@@ -8,6 +8,14 @@
 
 #include "promql_parts.h"
 
+const char *
+promql_type_name(enum promql_type type)
+{
+        static const char *const names[] = {"scalar", "instant vector", "range vector", "string"};
+
+        return names[type];
+}
+
 static const char *
 type_words(enum promql_type type)
 {

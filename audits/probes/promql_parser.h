@@ -38,19 +38,16 @@ bool token_number_word(const struct token *token, double *number);
 /* Ends a node at the token consumed last and checks its types; NULL with the error told. */
 struct promql_node *node_finish(struct parser *p, struct promql_node *node);
 
-struct promql_node *parse_expression(struct parser *p);
-struct promql_node *parse_operand(struct parser *p);
-
-/* Operators that bind at least as tight as `least`. */
+/* How tight an operator binds: tighter the higher, from 1 on. */
 enum { LEVEL_POWER = 6 };
-struct promql_node *parse_binary(struct parser *p, int least);
+int promql_operator_level(enum promql_operator op);
+
+struct promql_node *parse_expression(struct parser *p);
 
 /* {label="x", ...} after an optional name; the current token is the name or the bracket. */
 struct promql_node *parse_selector(struct parser *p);
 
 /* What follows an operand: [5m], [1h:5m], offset, @, anchored. NULL with the error told. */
 struct promql_node *parse_modifiers(struct parser *p, struct promql_node *node);
-
-int parse_labels(struct parser *p, struct promql_labels *labels);
 
 #endif

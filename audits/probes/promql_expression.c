@@ -1,8 +1,14 @@
-/* PromQL operands: numbers, strings, calls, aggregations, brackets, signs. */
+/* PromQL expressions: operands (numbers, strings, calls, aggregations, brackets, signs), and the operators between them
+ * by precedence.  One file, since either is part of the other. */
+
+#include "promql_parser.h"
 
 #include <string.h>
 
-#include "promql_parser.h"
+/* Operators that bind at least as tight as `least`. */
+static struct promql_node *parse_binary(struct parser *p, int least);
+
+/* --- operands ----------------------------------------------------------------------------------------------------- */
 
 static int
 parse_label(struct parser *p, struct promql_labels *labels)
@@ -28,7 +34,7 @@ parse_label(struct parser *p, struct promql_labels *labels)
         return 0;
 }
 
-int
+static int
 parse_labels(struct parser *p, struct promql_labels *labels)
 {
         labels->given = true;
@@ -198,7 +204,7 @@ parse_brackets(struct parser *p)
         return node_finish(p, node);
 }
 
-struct promql_node *
+static struct promql_node *
 parse_operand(struct parser *p)
 {
         struct promql_node *node = NULL;
@@ -233,4 +239,118 @@ parse_operand(struct parser *p)
                         parser_unexpected(p, "an operand");
         }
         return node != NULL ? parse_modifiers(p, node) : NULL;
+}
+
+/* --- operators ---------------------------------------------------------------------------------------------------- */
+
+static bool
+operator_read(const struct token *token, enum promql_operator *op)
+{
+        for (int i = PROMQL_ADD; i <= PROMQL_UNLESS; i++) {
+                const char *text = promql_operator_text((enum promql_operator)i);
+                if (token_is(token, text) || token_word(token, text)) {
+                        *op = (enum promql_operator)i;
+                        return true;
+                }
+        }
+        return false;
+}
+
+/* fill(0), fill_left(0) fill_right(1): experimental, 3.10. */
+static int
+parse_fill(struct parser *p, struct promql_node *node)
+{
+        struct token next;
+
+        while (token_word(&p->token, "fill") || token_word(&p->token, "fill_left") ||
+               token_word(&p->token, "fill_right")) {
+                bool left = !token_word(&p->token, "fill_right"), right = !token_word(&p->token, "fill_left");
+                double *value = promql_allocate(p->lexer.arena, sizeof(*value)), sign = 1;
+
+                next = parser_peek(p);
+                if (!token_is(&next, "("))
+                        return 0; /* a metric of that name */
+                if (value == NULL || (left && node->fill_left != NULL) || (right && node->fill_right != NULL))
+                        return parser_unexpected(p, "an operand");
+                parser_advance(p, LEXER_PLAIN);
+                parser_advance(p, LEXER_PLAIN);
+                if (token_is(&p->token, "-") || token_is(&p->token, "+")) {
+                        sign = token_is(&p->token, "-") ? -1 : 1;
+                        parser_advance(p, LEXER_PLAIN);
+                }
+                if (p->token.kind == TOKEN_NUMBER || p->token.kind == TOKEN_DURATION)
+                        *value = p->token.number;
+                else if (!token_number_word(&p->token, value))
+                        return parser_unexpected(p, "a number");
+                *value *= sign;
+                parser_advance(p, LEXER_PLAIN);
+                if (parser_expect(p, ")", LEXER_PLAIN) != 0)
+                        return -1;
+                if (left)
+                        node->fill_left = value;
+                if (right)
+                        node->fill_right = value;
+                parser_experimental(p, "promql-binop-fill-modifiers");
+        }
+        return 0;
+}
+
+/* bool, on or ignoring (labels), group_left or group_right (labels), fill. */
+static int
+parse_matching(struct parser *p, struct promql_node *node)
+{
+        if (token_word(&p->token, "bool")) {
+                node->bool_ = true;
+                parser_advance(p, LEXER_PLAIN);
+        }
+        if (token_word(&p->token, "on") || token_word(&p->token, "ignoring")) {
+                node->on = token_word(&p->token, "on");
+                parser_advance(p, LEXER_PLAIN);
+                if (parse_labels(p, &node->labels) != 0)
+                        return -1;
+                if (token_word(&p->token, "group_left") || token_word(&p->token, "group_right")) {
+                        node->side = token_word(&p->token, "group_left") ? PROMQL_GROUP_LEFT : PROMQL_GROUP_RIGHT;
+                        parser_advance(p, LEXER_PLAIN);
+                        if (token_is(&p->token, "(") && parse_labels(p, &node->include) != 0)
+                                return -1;
+                }
+        }
+        return parse_fill(p, node);
+}
+
+static struct promql_node *
+parse_binary(struct parser *p, int least)
+{
+        struct promql_node *left;
+        enum promql_operator op;
+
+        if (++p->depth > PROMQL_HEIGHT_LIMIT) {
+                lexer_fail(&p->lexer, p->token.start, "nested deeper than %d", PROMQL_HEIGHT_LIMIT);
+                return NULL;
+        }
+        left = parse_operand(p);
+        while (left != NULL && operator_read(&p->token, &op) && promql_operator_level(op) >= least) {
+                struct promql_node *node = parser_node(p, PROMQL_BINARY, left->start);
+                const struct promql_node *right;
+
+                if (node == NULL)
+                        return NULL;
+                node->op = op;
+                p->lexer.since_3 = p->lexer.since_3 || op == PROMQL_TRIM_UPPER || op == PROMQL_TRIM_LOWER;
+                parser_advance(p, LEXER_PLAIN);
+                if (parse_matching(p, node) != 0 || parser_child(p, node, left) != 0)
+                        return NULL;
+                right = parse_binary(p, promql_operator_level(op) + (op == PROMQL_POWER ? 0 : 1));
+                if (right == NULL || parser_child(p, node, right) != 0)
+                        return NULL;
+                left = node_finish(p, node);
+        }
+        p->depth--;
+        return left;
+}
+
+struct promql_node *
+parse_expression(struct parser *p)
+{
+        return parse_binary(p, 1);
 }
