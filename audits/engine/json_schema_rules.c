@@ -1,16 +1,16 @@
-/* JSON Schema's keywords.  Source: JSON Schema drafts 7, 2019-09 and 2020-12, Validation and Core. */
+/* JSON Schema's keywords, and the walk by them over a value.  Source: JSON Schema drafts 7, 2019-09 and 2020-12,
+ * Validation and Core. */
 
 #include "json_schema_rules.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
-#include "moment.h"
+
+enum { WORK_MOST = 200000 };
 
 static const struct schema_keyword keywords[] = {
         {"$dynamicRef", SHAPE_UNSUPPORTED},
@@ -92,85 +92,50 @@ pattern_matches(const struct json_schema *schema, const char *text, const char *
         return matches;
 }
 
-/* --- formats ------------------------------------------------------------------------------------------------------ */
+/* --- the walk ------------------------------------------------------------------------------------------------------
+ */
 
-static bool
-is_moment(const char *text)
+/* Where in the value the walk is: a chain on the stack. */
+struct place {
+        const struct place *parent;
+        const char *key; /* NULL: an array's `index` */
+        size_t index;
+};
+
+struct walk {
+        const struct json_schema *schema;
+        char *where, *why;
+        size_t where_size, why_size;
+        int depth, work;
+        int quiet; /* above 0: trying alternatives, misfits are not told */
+};
+
+static bool value_fits(struct walk *walk, const json_t *rules, const json_t *value, const struct place *place);
+
+/* Tells what does not fit; always false. */
+static bool __attribute__((format(printf, 3, 4)))
+misfit(struct walk *walk, const struct place *place, const char *format, ...)
 {
-        int64_t ignored;
+        const struct place *path[SCHEMA_DEPTH_MOST + 2];
+        size_t count = 0, used = 0;
+        va_list list;
 
-        return strlen(text) > 10 && moment_parse(text, &ignored);
-}
-
-static bool
-is_date(const char *text)
-{
-        int64_t ignored;
-
-        return strlen(text) == 10 && moment_parse(text, &ignored);
-}
-
-static bool
-is_uuid(const char *text)
-{
-        for (size_t i = 0; i < 36; i++) {
-                bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-                if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
-                        return false;
+        if (walk->quiet > 0)
+                return false;
+        for (; place != NULL && count < SCHEMA_DEPTH_MOST + 1; place = place->parent)
+                path[count++] = place;
+        walk->where[0] = '\0';
+        while (count-- > 1 && used < walk->where_size) {
+                int wrote = path[count - 1]->key != NULL
+                                    ? snprintf(walk->where + used, walk->where_size - used, "/%s", path[count - 1]->key)
+                                    : snprintf(walk->where + used, walk->where_size - used, "/%zu",
+                                               path[count - 1]->index);
+                used += wrote > 0 ? (size_t)wrote : 0;
         }
-        return text[36] == '\0';
-}
-
-static bool
-is_ipv4(const char *text)
-{
-        struct in_addr ignored;
-
-        return inet_pton(AF_INET, text, &ignored) == 1;
-}
-
-static bool
-is_ipv6(const char *text)
-{
-        struct in6_addr ignored;
-
-        return inet_pton(AF_INET6, text, &ignored) == 1;
-}
-
-static bool
-is_email(const char *text)
-{
-        const char *at = strrchr(text, '@');
-
-        return at != NULL && at != text && at[1] != '\0' && strpbrk(text, " \t\r\n") == NULL;
-}
-
-static const struct {
-        const char *name;
-        bool (*holds)(const char *text);
-} formats[] = {{"date-time", is_moment}, {"date", is_date}, {"uuid", is_uuid},
-               {"ipv4", is_ipv4},        {"ipv6", is_ipv6}, {"email", is_email}};
-
-#define FORMATS (sizeof formats / sizeof formats[0])
-
-bool
-schema_format_known(const char *format)
-{
-        for (size_t i = 0; i < FORMATS; i++) {
-                if (strcmp(formats[i].name, format) == 0)
-                        return true;
-        }
+        va_start(list, format);
+        vsnprintf(walk->why, walk->why_size, format, list);
+        va_end(list);
         return false;
-}
-
-static bool
-format_holds(const char *format, const char *text)
-{
-        for (size_t i = 0; i < FORMATS; i++) {
-                if (strcmp(formats[i].name, format) == 0)
-                        return formats[i].holds(text);
-        }
-        return true;
 }
 
 /* --- any value ---------------------------------------------------------------------------------------------------- */
@@ -210,9 +175,9 @@ type_holds(struct walk *walk, const json_t *rules, const json_t *value, const st
         json_array_foreach((json_t *)type, i, choice)
                 one = one || (json_is_string(choice) && is_of_type(value, json_string_value(choice)));
         if (!one)
-                return schema_misfit(walk, place, "is not of the type asked for");
+                return misfit(walk, place, "is not of the type asked for");
         if (constant != NULL && !same(constant, value))
-                return schema_misfit(walk, place, "is not the constant asked for");
+                return misfit(walk, place, "is not the constant asked for");
         if (list == NULL)
                 return true;
         json_array_foreach((json_t *)list, i, choice)
@@ -220,7 +185,7 @@ type_holds(struct walk *walk, const json_t *rules, const json_t *value, const st
                 if (same(choice, value))
                         return true;
         }
-        return schema_misfit(walk, place, "is none of the values listed");
+        return misfit(walk, place, "is none of the values listed");
 }
 
 /* Tries a schema without telling why it fails. */
@@ -228,7 +193,7 @@ static bool
 would_fit(struct walk *walk, const json_t *rules, const json_t *value, const struct place *place)
 {
         walk->quiet++;
-        bool fits = schema_fits(walk, rules, value, place);
+        bool fits = value_fits(walk, rules, value, place);
         walk->quiet--;
         return fits;
 }
@@ -244,22 +209,22 @@ alternatives_hold(struct walk *walk, const json_t *rules, const json_t *value, c
 
         json_array_foreach((json_t *)all, i, choice)
         {
-                if (!schema_fits(walk, choice, value, place))
+                if (!value_fits(walk, choice, value, place))
                         return false;
         }
         json_array_foreach((json_t *)any, i, choice) fitting += would_fit(walk, choice, value, place);
         if (any != NULL && fitting == 0)
-                return schema_misfit(walk, place, "fits none of the alternatives");
+                return misfit(walk, place, "fits none of the alternatives");
         fitting = 0;
         json_array_foreach((json_t *)one, i, choice) fitting += would_fit(walk, choice, value, place);
         if (one != NULL && fitting != 1)
-                return schema_misfit(walk, place, "fits %zu of the alternatives, not one", fitting);
+                return misfit(walk, place, "fits %zu of the alternatives, not one", fitting);
         if (not != NULL && would_fit(walk, not, value, place))
-                return schema_misfit(walk, place, "is what must not be");
+                return misfit(walk, place, "is what must not be");
         if (condition == NULL)
                 return true;
         const json_t *then = json_object_get(rules, would_fit(walk, condition, value, place) ? "then" : "else");
-        return then == NULL || schema_fits(walk, then, value, place);
+        return then == NULL || value_fits(walk, then, value, place);
 }
 
 /* --- numbers, strings ----------------------------------------------------------------------------------------------
@@ -272,12 +237,12 @@ number_holds(struct walk *walk, const json_t *rules, const json_t *value, const 
 
         if (number < json_real_or(rules, "minimum", -INFINITY) ||
             number <= json_real_or(rules, "exclusiveMinimum", -INFINITY))
-                return schema_misfit(walk, place, "is too small");
+                return misfit(walk, place, "is too small");
         if (number > json_real_or(rules, "maximum", INFINITY) ||
             number >= json_real_or(rules, "exclusiveMaximum", INFINITY))
-                return schema_misfit(walk, place, "is too large");
+                return misfit(walk, place, "is too large");
         if (step > 0 && fabs(number / step - round(number / step)) > 1e-9)
-                return schema_misfit(walk, place, "is no multiple of %g", step);
+                return misfit(walk, place, "is no multiple of %g", step);
         return true;
 }
 
@@ -290,13 +255,13 @@ string_holds(struct walk *walk, const json_t *rules, const json_t *value, const 
         for (size_t i = 0; i < bytes; i++)
                 characters += ((unsigned char)text[i] & 0xC0) != 0x80;
         if ((double)characters < json_real_or(rules, "minLength", 0))
-                return schema_misfit(walk, place, "is too short");
+                return misfit(walk, place, "is too short");
         if ((double)characters > json_real_or(rules, "maxLength", INFINITY))
-                return schema_misfit(walk, place, "is too long");
+                return misfit(walk, place, "is too long");
         if (pattern != NULL && !pattern_matches(walk->schema, pattern, text, bytes))
-                return schema_misfit(walk, place, "does not match the pattern");
-        if (!format_holds(json_text(rules, "format", ""), text))
-                return schema_misfit(walk, place, "is no %s", json_text(rules, "format", ""));
+                return misfit(walk, place, "does not match the pattern");
+        if (!schema_format_holds(json_text(rules, "format", ""), text))
+                return misfit(walk, place, "is no %s", json_text(rules, "format", ""));
         return true;
 }
 
@@ -318,7 +283,7 @@ items_hold(struct walk *walk, const json_t *rules, const json_t *value, const st
         {
                 struct place inside = {.parent = place, .index = i};
                 const json_t *rule = i < json_array_size(prefix) ? json_array_get(prefix, i) : rest;
-                if (rule != NULL && !schema_fits(walk, rule, item, &inside))
+                if (rule != NULL && !value_fits(walk, rule, item, &inside))
                         return false;
         }
         return true;
@@ -332,14 +297,14 @@ array_holds(struct walk *walk, const json_t *rules, const json_t *value, const s
         json_t *item;
 
         if ((double)size < json_real_or(rules, "minItems", 0))
-                return schema_misfit(walk, place, "has too few items");
+                return misfit(walk, place, "has too few items");
         if ((double)size > json_real_or(rules, "maxItems", INFINITY))
-                return schema_misfit(walk, place, "has too many items");
+                return misfit(walk, place, "has too many items");
         if (json_flag(rules, "uniqueItems", false)) {
                 for (i = 0; i < size; i++) {
                         for (size_t j = 0; j < i; j++) {
                                 if (walk->work++ < 200000 && same(json_array_get(value, i), json_array_get(value, j)))
-                                        return schema_misfit(walk, place, "holds the same item twice");
+                                        return misfit(walk, place, "holds the same item twice");
                         }
                 }
         }
@@ -347,7 +312,7 @@ array_holds(struct walk *walk, const json_t *rules, const json_t *value, const s
                 json_array_foreach((json_t *)value, i, item) found += would_fit(walk, contains, item, place);
                 if ((double)found < json_real_or(rules, "minContains", 1) ||
                     (double)found > json_real_or(rules, "maxContains", INFINITY))
-                        return schema_misfit(walk, place, "holds %zu items of the kind asked for", found);
+                        return misfit(walk, place, "holds %zu items of the kind asked for", found);
         }
         return items_hold(walk, rules, value, place);
 }
@@ -365,14 +330,14 @@ property_holds(struct walk *walk, const json_t *rules, const char *key, const js
         const char *pattern;
         json_t *rule;
 
-        if (own != NULL && !schema_fits(walk, own, value, &inside))
+        if (own != NULL && !value_fits(walk, own, value, &inside))
                 return false;
         json_object_foreach((json_t *)json_map(rules, "patternProperties"), pattern, rule)
         {
                 if (!pattern_matches(walk->schema, pattern, key, strlen(key)))
                         continue;
                 known = true;
-                if (!schema_fits(walk, rule, value, &inside))
+                if (!value_fits(walk, rule, value, &inside))
                         return false;
         }
         if (names != NULL) {
@@ -380,12 +345,12 @@ property_holds(struct walk *walk, const json_t *rules, const char *key, const js
                 bool fits = name != NULL && would_fit(walk, names, name, &inside);
                 json_decref(name);
                 if (!fits)
-                        return schema_misfit(walk, &inside, "is a name that is not allowed");
+                        return misfit(walk, &inside, "is a name that is not allowed");
         }
         if (known || rest == NULL)
                 return true;
-        return json_is_false(rest) ? schema_misfit(walk, &inside, "is a property that is not allowed")
-                                   : schema_fits(walk, rest, value, &inside);
+        return json_is_false(rest) ? misfit(walk, &inside, "is a property that is not allowed")
+                                   : value_fits(walk, rest, value, &inside);
 }
 
 static bool
@@ -397,7 +362,7 @@ required_hold(struct walk *walk, const json_t *names, const json_t *value, const
         json_array_foreach((json_t *)names, i, name)
         {
                 if (json_is_string(name) && json_object_get(value, json_string_value(name)) == NULL)
-                        return schema_misfit(walk, place, "lacks the property \"%s\"", json_string_value(name));
+                        return misfit(walk, place, "lacks the property \"%s\"", json_string_value(name));
         }
         return true;
 }
@@ -413,7 +378,7 @@ dependents_hold(struct walk *walk, const json_t *map, const json_t *value, const
                 if (json_object_get(value, key) == NULL)
                         continue;
                 if (json_is_array(rule) ? !required_hold(walk, rule, value, place)
-                                        : !schema_fits(walk, rule, value, place))
+                                        : !value_fits(walk, rule, value, place))
                         return false;
         }
         return true;
@@ -427,9 +392,9 @@ object_holds(struct walk *walk, const json_t *rules, const json_t *value, const 
         size_t size = json_object_size(value);
 
         if ((double)size < json_real_or(rules, "minProperties", 0))
-                return schema_misfit(walk, place, "has too few properties");
+                return misfit(walk, place, "has too few properties");
         if ((double)size > json_real_or(rules, "maxProperties", INFINITY))
-                return schema_misfit(walk, place, "has too many properties");
+                return misfit(walk, place, "has too many properties");
         if (!required_hold(walk, json_list(rules, "required"), value, place) ||
             !dependents_hold(walk, json_map(rules, "dependentRequired"), value, place) ||
             !dependents_hold(walk, json_map(rules, "dependentSchemas"), value, place) ||
@@ -443,8 +408,8 @@ object_holds(struct walk *walk, const json_t *rules, const json_t *value, const 
         return true;
 }
 
-bool
-schema_rules_hold(struct walk *walk, const json_t *rules, const json_t *value, const struct place *place)
+static bool
+rules_hold(struct walk *walk, const json_t *rules, const json_t *value, const struct place *place)
 {
         if (!type_holds(walk, rules, value, place) || !alternatives_hold(walk, rules, value, place))
                 return false;
@@ -461,4 +426,35 @@ schema_rules_hold(struct walk *walk, const json_t *rules, const json_t *value, c
         default:
                 return true;
         }
+}
+
+static bool
+value_fits(struct walk *walk, const json_t *rules, const json_t *value, const struct place *place)
+{
+        if (json_is_true(rules))
+                return true;
+        if (json_is_false(rules))
+                return misfit(walk, place, "nothing is allowed here");
+        if (walk->depth >= SCHEMA_DEPTH_MOST || walk->work++ >= WORK_MOST)
+                return misfit(walk, place, "nested too deeply, or too much to check");
+        walk->depth++;
+        bool fits = true;
+        const char *reference = json_text(rules, "$ref", NULL);
+        if (reference != NULL)
+                fits = value_fits(walk, schema_reference(walk->schema, reference), value, place);
+        fits = fits && rules_hold(walk, rules, value, place);
+        walk->depth--;
+        return fits;
+}
+
+bool
+json_schema_fits(const struct json_schema *schema, const json_t *value, char *where, size_t where_size, char *why,
+                 size_t why_size)
+{
+        struct walk walk = {
+                .schema = schema, .where = where, .where_size = where_size, .why = why, .why_size = why_size};
+        struct place root = {0};
+
+        where[0] = why[0] = '\0';
+        return value_fits(&walk, schema->document, value, &root);
 }

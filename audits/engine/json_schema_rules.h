@@ -1,4 +1,5 @@
-/* The inside of the JSON Schema checker: shared by json_schema.c (the walk) and json_schema_rules.c (the keywords). */
+/* The inside of the JSON Schema checker: shared by json_schema.c (compiling), json_schema_rules.c (the walk over a
+ * value), json_schema_formats.c and json_schema_reference.c. */
 #ifndef ROUNDS_JSON_SCHEMA_RULES_H
 #define ROUNDS_JSON_SCHEMA_RULES_H
 
@@ -6,6 +7,8 @@
 #include <pcre2.h>
 
 #include "json_schema.h"
+
+enum { SCHEMA_DEPTH_MOST = 64 };
 
 struct schema_pattern {
         const char *text; /* borrowed from the document */
@@ -35,31 +38,12 @@ struct schema_keyword {
         } shape;
 };
 
-/* Where in the value the walk is: a chain on the stack. */
-struct place {
-        const struct place *parent;
-        const char *key; /* NULL: an array's `index` */
-        size_t index;
-};
-
-struct walk {
-        const struct json_schema *schema;
-        char *where, *why;
-        size_t where_size, why_size;
-        int depth, work;
-        int quiet; /* above 0: trying alternatives, misfits are not told */
-};
-
 const struct schema_keyword *schema_keyword_find(const char *name); /* NULL: an annotation */
 bool schema_format_known(const char *format);
+bool schema_format_holds(const char *format, const char *text);
 const struct schema_pattern *schema_pattern(const struct json_schema *schema, const char *text);
+
+/* NULL: it leads nowhere in this document. */
 const json_t *schema_reference(const struct json_schema *schema, const char *reference);
-
-bool schema_fits(struct walk *walk, const json_t *rules, const json_t *value, const struct place *place);
-bool schema_rules_hold(struct walk *walk, const json_t *rules, const json_t *value, const struct place *place);
-
-/* Tells what does not fit; always false. */
-bool schema_misfit(struct walk *walk, const struct place *place, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
 
 #endif
