@@ -8,8 +8,6 @@
 
 #include "escape.h"
 #include "headline.h"
-#include "scope.h"
-#include "templates.h"
 
 /* --- scratch -------------------------------------------------------------------------------------------------- */
 
@@ -209,31 +207,4 @@ model_close(struct model *model)
                 free(model->scratch);
                 model->scratch = next;
         }
-}
-
-/* "finding" names the file "finding.html.mustache" beside "report.html.mustache". */
-static int
-partial_load(void *context, const char *name, char **source, size_t *size, struct error *err)
-{
-        const struct model *model = context;
-        char file[128];
-
-        snprintf(file, sizeof file, "%.80s.%s.mustache", name, model->html ? "html" : "md");
-        return template_read(model->options->templates, file, source, size, err);
-}
-
-int
-model_render(struct model *model, const char *name, mustache_escape escape, FILE *stream, struct error *err)
-{
-        scoped_string source = NULL;
-        struct mustache *template = NULL;
-        struct mustache_value root = model_root(model);
-        size_t size;
-
-        if (template_read(model->options->templates, name, &source, &size, err) != 0 ||
-            mustache_compile(name, source, size, &template, err) != 0)
-                return -1;
-        int result = mustache_render(template, &root, escape, partial_load, model, stream, err);
-        mustache_free(template);
-        return model->failed ? -1 : result;
 }

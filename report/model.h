@@ -40,10 +40,6 @@ void model_close(struct model *model);
 /* The root value. */
 struct mustache_value model_root(struct model *model);
 
-/* Fills template `name` (and its partials) into the stream. */
-int model_render(struct model *model, const char *name, mustache_escape escape, FILE *stream, struct error *err)
-        __attribute__((warn_unused_result));
-
 /* --- for the files that make up the model ------------------------------------------------------------------- */
 
 enum field_type {
