@@ -156,6 +156,9 @@ struct view {
         struct view_parts *parts; /* owned: what all of the above points into */
 };
 
+/* Whole days from the run's start to a moment: -1 is over since yesterday, 0 less than a day either way. */
+double view_days_left(const struct view *view, int64_t moment_ms);
+
 /* --- renderers -------------------------------------------------------------------------------------------- */
 
 /* One format.  Exactly one of the two functions is set: `write` streams, `write_file` makes a new file at `path` (which

@@ -2,9 +2,11 @@
 
 #include "view.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "json.h"
+#include "moment.h"
 #include "view_parts.h"
 
 static struct view_run
@@ -92,4 +94,10 @@ void
 view_figures(const struct view *view, struct view_figures *out)
 {
         *out = view->figures;
+}
+
+double
+view_days_left(const struct view *view, int64_t moment_ms)
+{
+        return trunc((double)(moment_ms - view->run.started_ms) / (double)DAY_MS) + 0.0; /* not -0 */
 }

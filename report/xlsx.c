@@ -1,6 +1,5 @@
 /* The XLSX report: one sheet for each thing a person filters, sorts or hands on. */
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,12 +13,6 @@
 /* Above this many rows the workbook is written row by row: tables would need every cell in memory (about 150 bytes each
  * with its text), and a report of 100,000 findings must stay far below 300 MB. */
 #define LARGE_ROWS 20000
-
-double
-xlsx_days_left(const struct view *view, int64_t moment_ms)
-{
-        return trunc((double)(moment_ms - view->run.started_ms) / (double)DAY_MS) + 0.0; /* not -0 */
-}
 
 static void
 moment_cell(struct sheet *sheet, int64_t moment_ms)
@@ -61,7 +54,7 @@ finding_row(struct sheet *sheet, const struct view *view, const struct view_find
         sheet_text(sheet, f->owner);
         moment_cell(sheet, f->first_seen_ms);
         if (f->first_seen_ms != 0)
-                sheet_number(sheet, -xlsx_days_left(view, f->first_seen_ms));
+                sheet_number(sheet, -view_days_left(view, f->first_seen_ms));
         else
                 sheet_empty(sheet);
         sheet_text(sheet, reason_name(f->reason));
@@ -263,7 +256,7 @@ waivers_sheet(struct book *book, const struct view *view)
                 sheet_text(sheet, w->id);
                 sheet_text(sheet, states[w->state]);
                 moment_cell(sheet, w->expires_ms);
-                sheet_number(sheet, w->expires_ms != 0 ? xlsx_days_left(view, w->expires_ms) : NAN);
+                sheet_number(sheet, w->expires_ms != 0 ? view_days_left(view, w->expires_ms) : NAN);
                 sheet_text(sheet, w->control);
                 sheet_text(sheet, w->target);
                 sheet_text(sheet, w->resource);

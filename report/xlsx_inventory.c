@@ -266,7 +266,7 @@ expiry_chart(struct sheet *sheet, const struct view *view, const struct view_inv
 
         for (uint32_t i = 0; i < rows; i++) {
                 double left = json_real_or(inventory->rows[i].row, "days_left",
-                                           xlsx_days_left(view, row_expiry(inventory->rows[i].row)));
+                                           view_days_left(view, row_expiry(inventory->rows[i].row)));
 
                 colours[i] = left < 0    ? 0x7F0000
                              : left < 7  ? 0xC00000
@@ -291,7 +291,7 @@ inventory_rows(struct sheet *sheet, const struct view *view, const struct view_i
                         value_cell(sheet, key, json_object_get(row, key->name));
                         if (days_left && strcmp(key->title, "Expires") == 0) {
                                 int64_t expiry = row_expiry(row);
-                                sheet_number(sheet, expiry != INT64_MAX ? xlsx_days_left(view, expiry) : NAN);
+                                sheet_number(sheet, expiry != INT64_MAX ? view_days_left(view, expiry) : NAN);
                         }
                 }
                 sheet_text(sheet, inventory->rows[i].target);
