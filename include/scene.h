@@ -2,7 +2,7 @@
 #ifndef ROUNDS_SCENE_H
 #define ROUNDS_SCENE_H
 
-#include "command.h"
+#include "invocation.h"
 #include "plan.h"
 #include "store.h"
 #include "waiver.h"

@@ -7,7 +7,7 @@
 
 #include "attestation.h"
 #include "catalogue.h"
-#include "command.h"
+#include "invocation.h"
 #include "json.h"
 #include "moment.h"
 #include "scope.h"

@@ -5,8 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "command.h"
 #include "diff.h"
+#include "invocation.h"
 #include "report.h"
 #include "store.h"
 #include "view.h"

@@ -6,8 +6,8 @@
 
 #include "audit.h"
 #include "catalogue.h"
-#include "command.h"
 #include "custom.h"
+#include "invocation.h"
 #include "json.h"
 #include "log.h"
 #include "moment.h"

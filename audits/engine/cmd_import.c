@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "audit.h"
-#include "command.h"
 #include "csv.h"
+#include "invocation.h"
 #include "moment.h"
 #include "scope.h"
 #include "store.h"

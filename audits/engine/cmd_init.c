@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "invocation.h"
 #include "scope.h"
 #include "starter.h"
 

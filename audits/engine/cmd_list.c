@@ -8,7 +8,7 @@
 #include "catalogue.h"
 #include "cluster_role.h"
 #include "columns.h"
-#include "command.h"
+#include "invocation.h"
 #include "json.h"
 #include "moment.h"
 #include "policy_check.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "buffer.h"
-#include "command.h"
+#include "invocation.h"
 #include "json.h"
 #include "report.h"
 #include "store.h"

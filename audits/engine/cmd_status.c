@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command.h"
+#include "invocation.h"
 #include "moment.h"
 #include "status.h"
 

@@ -13,7 +13,7 @@
 #include <yaml.h>
 #include <zstd.h>
 
-#include "command.h"
+#include "invocation.h"
 
 static int
 version_run(const struct invocation *invocation)

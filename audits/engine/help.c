@@ -2,6 +2,7 @@
 
 #include "help.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static void

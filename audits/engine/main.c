@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
 #include "help.h"
+#include "invocation.h"
 #include "log.h"
 #include "settings_check.h"
 
