@@ -13,7 +13,7 @@
 #include "scope.h"
 #include "secret.h"
 
-enum { OUTPUT_LARGEST = 16 * 1024 * 1024, ELEMENTS_MOST = 4 * 1024 * 1024 };
+enum { OUTPUT_LARGEST = 16 * 1024 * 1024, ELEMENTS_MOST = 4 * 1024 * 1024, OPEN_MS = 10000 };
 
 /* --- where -------------------------------------------------------------------------------------------------------- */
 
@@ -190,6 +190,16 @@ array_create(const redisReadTask *task, ELEMENTS elements)
         return elements > ELEMENTS_MOST ? NULL : redis->default_array(task, elements);
 }
 
+/* Of several servers none may take the others' time: one that another server named (a shard, a replica, a Sentinel's
+ * master) has a part of what is left to be there and to say who it is. */
+static struct deadline
+opening_deadline(const struct deadline *whole, bool named)
+{
+        int64_t part = deadline_left_ms(whole) / 4;
+
+        return named ? deadline_within(*whole, part < OPEN_MS ? part : OPEN_MS) : *whole;
+}
+
 struct redis *
 redis_open(const struct session *session, const struct redis_place *place, const char *host, const char *port,
            struct error *err)
@@ -213,7 +223,6 @@ redis_open(const struct session *session, const struct redis_place *place, const
                 error_memory(err, "Redis connection");
                 return NULL;
         }
-        redis->session = session;
         redis->output = BUFFER_INIT(OUTPUT_LARGEST);
         redis->functions = *redis->reader->fn;
         redis->default_array = redis->functions.createArray;
@@ -224,11 +233,14 @@ redis_open(const struct session *session, const struct redis_place *place, const
                 snprintf(redis->server.address, sizeof redis->server.address, "%s", options.unix_path);
         else
                 snprintf(redis->server.address, sizeof redis->server.address, "%s:%s", options.host, options.port);
-        if (transport_open(&options, &session->deadline, &redis->transport, err) != 0 ||
-            greet(redis, place, err) != 0) {
+        struct session opening = *session;
+        opening.deadline = opening_deadline(&session->deadline, host != NULL);
+        redis->session = &opening;
+        if (transport_open(&options, &opening.deadline, &redis->transport, err) != 0 || greet(redis, place, err) != 0) {
                 redis_close(redis);
                 return NULL;
         }
+        redis->session = session;
         return redis;
 }
 
