@@ -129,7 +129,8 @@ window_put(const struct look *first, const struct look *last, json_t *row)
 /* --- one server --------------------------------------------------------------------------------------------------- */
 
 static int
-server_put(struct redis *redis, const struct look *first, const struct look *last, json_t *servers, struct error *err)
+server_put(struct redis *redis, const struct session *session, const struct look *first, const struct look *last,
+           json_t *servers, struct error *err)
 {
         json_t *row = json_push(servers, json_object());
         double total = redis_info_number(last->info, "stats", "total_commands_processed", NAN);
@@ -148,7 +149,7 @@ server_put(struct redis *redis, const struct look *first, const struct look *las
             json_put_real(row, "total", total) != 0 || json_put_whole(row, "own", (int64_t)last->own) != 0 ||
             window_put(first, last, row) != 0)
                 return error_memory(err, "facts");
-        return redis_pollers_put(redis, row, err);
+        return redis_pollers_put(redis, &session->deadline, row, err);
 }
 
 /* A server that failed is a gap, unless it is the only one, or the run itself is over. */
@@ -194,7 +195,8 @@ redis_commands_read(struct session *session, int64_t window_ms, const char *cont
                 if (first->info == NULL)
                         continue;
                 why = (struct error){0};
-                if (look_take(nodes[i], last, &why) != 0 || server_put(nodes[i], first, last, servers, &why) != 0)
+                if (look_take(nodes[i], last, &why) != 0 ||
+                    server_put(nodes[i], session, first, last, servers, &why) != 0)
                         result = server_lost(nodes[i], count, controls, facts, &why, err);
         }
         looks_free(looks, 2 * count);

@@ -16,18 +16,21 @@ enum {
         QUEUES_MOST = 200,
         SMALL_SERVER = 100000, /* keys up to which its meta keys are looked for */
         SCANS_MOST = 400,
+        LOOKS = 2, /* at who waits: a worker between two of its polls waits for nothing at that moment */
+        LOOK_AGAIN_MS = 150,
 };
 
 struct queue {
         char prefix[128], name[128], command[24];
         int64_t waiting; /* -1: not known */
-        int64_t clients; /* blocked on it */
+        int64_t clients; /* blocked on it, in the look that saw most */
+        int64_t seen;    /* blocked on it, in this look */
 };
 
 struct queues {
         struct queue rows[QUEUES_MOST];
         size_t count;
-        int64_t unnamed; /* blocked clients that name no queue */
+        int64_t unnamed; /* blocked clients that name no queue, in the look that saw most */
         bool clients_hidden, looked;
 };
 
@@ -109,7 +112,7 @@ field(const char *line, size_t length, const char *key, size_t *size)
 }
 
 static void
-client_read(struct queues *all, const char *line, size_t length)
+client_read(struct queues *all, const char *line, size_t length, int64_t *unnamed)
 {
         char prefix[128], name[128];
         size_t size, command_size;
@@ -121,10 +124,11 @@ client_read(struct queues *all, const char *line, size_t length)
         const char *client = field(line, length, "name=", &size);
         struct queue *queue = redis_worker_name(client, size, prefix, name) ? queue_of(all, prefix, name) : NULL;
         if (queue == NULL) {
-                all->unnamed++;
+                (*unnamed)++;
                 return;
         }
-        queue->clients++;
+        queue->seen++;
+        queue->clients = queue->seen > queue->clients ? queue->seen : queue->clients;
         snprintf(queue->command, sizeof queue->command, "%.*s", (int)command_size, command);
 }
 
@@ -133,16 +137,31 @@ clients_read(struct redis *redis, struct queues *all, struct error *err)
 {
         scoped_reply reply = NULL;
         struct error refused = {0};
+        int64_t unnamed = 0;
 
         if (redis_ask(redis, "CLIENT LIST", &reply, &refused) != 0) {
                 all->clients_hidden = true;
                 return redis_is_usable(redis, err);
         }
+        for (size_t i = 0; i < all->count; i++)
+                all->rows[i].seen = 0;
         for (const char *at = reply->str, *end = at + reply->len; reply->type == REDIS_REPLY_STRING && at < end;) {
                 const char *stop = memchr(at, '\n', (size_t)(end - at));
                 stop = stop != NULL ? stop : end;
-                client_read(all, at, (size_t)(stop - at));
+                client_read(all, at, (size_t)(stop - at), &unnamed);
                 at = stop + 1;
+        }
+        all->unnamed = unnamed > all->unnamed ? unnamed : all->unnamed;
+        return 0;
+}
+
+static int
+pollers_read(struct redis *redis, const struct deadline *deadline, struct queues *all, struct error *err)
+{
+        for (int look = 0; look < LOOKS && !all->clients_hidden; look++) {
+                if ((look > 0 && deadline_sleep(deadline, LOOK_AGAIN_MS, err) != 0) ||
+                    clients_read(redis, all, err) != 0)
+                        return -1;
         }
         return 0;
 }
@@ -231,14 +250,14 @@ by_name(const void *a, const void *b)
 }
 
 int
-redis_pollers_put(struct redis *redis, json_t *row, struct error *err)
+redis_pollers_put(struct redis *redis, const struct deadline *deadline, json_t *row, struct error *err)
 {
         scoped(scope_free) struct queues *all = calloc(1, sizeof *all);
         json_t *list = json_array();
 
         if (all == NULL || json_put(row, "queues", list) != 0)
                 return error_memory(err, "queues");
-        if (clients_read(redis, all, err) != 0 || metas_read(redis, all, err) != 0)
+        if (pollers_read(redis, deadline, all, err) != 0 || metas_read(redis, all, err) != 0)
                 return -1;
         qsort(all->rows, all->count, sizeof all->rows[0], by_name);
         for (size_t i = 0; i < all->count; i++) {

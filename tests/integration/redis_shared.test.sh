@@ -109,4 +109,26 @@ meter idle 50000000 1s
 check "without workers the plan lasts, our own commands taken out" has '.status=="pass" and (.observed|test("^0 commands a month"))'
 meter none 0 1s
 check "without a quota it is skipped" has '.status=="skip"'
+
+# A worker that goes from one poll to the next at the very moment of the first look: the second one sees it.
+between=$(free_port)
+cat >"$WORK/between.js" <<'J'
+const bulk = (text) => `$${text.length}\r\n${text}\r\n`;
+let looks = 0, calls = 0;
+const answers = {
+        INFO: () => bulk(`# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\nuptime_in_seconds:9\r\n# Stats\r\ntotal_commands_processed:${calls += 50}\r\n# Commandstats\r\ncmdstat_bzpopmin:calls=${calls},usec=1\r\n`),
+        CLIENT: (words) => (words[1] === 'LIST' ? bulk(`id=1 name=bull:YmF0Y2gtam9icw== flags=${looks++ % 2 ? 'b' : 'N'} cmd=bzpopmin\n`) : '+OK\r\n'),
+        DBSIZE: () => ':0\r\n', LLEN: () => ':0\r\n', ZCARD: () => ':0\r\n', SCAN: () => '*2\r\n$1\r\n0\r\n*0\r\n',
+};
+require('net').createServer((c) => c.on('error', () => {}).on('data', (d) => {
+        for (const one of d.toString().split(/(?=\*\d+\r\n)/)) {
+                const words = one.split('\r\n').filter((_, i) => i > 0 && i % 2 === 0);
+                c.write((answers[words[0]] || (() => '+OK\r\n'))(words));
+        }
+})).listen(Number(process.argv[2]), '127.0.0.1');
+J
+start node "$WORK/between.js" "$between"
+wait_port "$between"
+metered=$between meter between 5000 1s
+check "a worker between two polls is seen" has '.status=="fail" and .resource.name=="bull:batch-jobs" and (.observed|test("1 client blocked in bzpopmin"))'
 finish
