@@ -6,6 +6,8 @@
 #ifndef ROUNDS_SESSION_H
 #define ROUNDS_SESSION_H
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "deadline.h"
@@ -21,6 +23,8 @@ struct session {
         const struct target *const *targets; /* every configured target, NULL-terminated; for references by name */
         const struct policy *policy;         /* of the target: only for how long and how much to look; may be NULL */
         struct session_item *items;          /* owned; see session_put() */
+        json_t *kept; /* what runs on this target leave each other: see session_keep(); borrowed */
+        bool kept_changed;
 };
 
 /* Keeps `object` under `key` (compared by address: use the address of a static) until the session ends, when
@@ -29,6 +33,14 @@ int session_put(struct session *session, const void *key, void *object, void (*c
 
 /* What was kept under `key`, borrowed; NULL when nothing was. */
 void *session_get(const struct session *session, const void *key);
+
+/* What an earlier run on this target kept under `name` ("redis_keys"), borrowed; NULL when nothing was, or where
+ * nothing is remembered (`rounds check`). */
+const json_t *session_recall(const struct session *session, const char *name);
+
+/* Keeps `value` (taken over) for the next run on this target: where a long look stopped, never what judging needs.
+ * NULL forgets.  It outlives an interrupted run; where nothing is remembered it is dropped.  -1 when memory ran out. */
+int session_keep(struct session *session, const char *name, json_t *value);
 
 /* Closes everything kept.  The struct itself belongs to whoever declared it. */
 void session_end(struct session *session);

@@ -134,6 +134,9 @@ int store_import_end(struct store *store, bool keep, struct error *err) __attrib
 
 int store_note_put(struct store *store, const char *topic, const char *name, int64_t at_ms, const json_t *note,
                    struct error *err) __attribute__((warn_unused_result));
+/* The note of this topic and name, new; NULL when there is none, or none that can be read. */
+int store_note_read(struct store *store, const char *topic, const char *name, json_t **note, struct error *err)
+        __attribute__((warn_unused_result));
 /* One note per topic and name: the newest replaces.  Newest first: array of {name, at_ms, note}. */
 int store_note_list(struct store *store, const char *topic, json_t **out, struct error *err)
         __attribute__((warn_unused_result));

@@ -16,6 +16,7 @@
 
 #define GRACE_MS   (10 * SECOND_MS)
 #define HISTORY_MS (400 * DAY_MS)
+#define KEPT_TOPIC "kept" /* notes by target: see session_keep() */
 
 struct runner {
         const struct run_order *order;
@@ -172,11 +173,13 @@ struct target_work {
         struct result *results;
         struct outcome *outcomes;
         size_t count;
+        json_t *kept; /* what this target's audits leave for their next run; NULL: as it was */
 };
 
 static void
 target_work_free(struct target_work *work)
 {
+        json_decref(work->kept);
         for (size_t i = 0; i < work->count; i++) {
                 findings_free(work->outcomes[i].findings);
                 json_decref(work->outcomes[i].facts);
@@ -219,8 +222,14 @@ target_assess(struct runner *runner, const struct plan_target *planned, struct t
                                   .now_ms = runner->order->now_ms,
                                   .targets = runner->order->targets,
                                   .policy = policy_of(runner, planned->target)};
-        int result = 0;
+        scoped_json kept = NULL;
+        int result = store_note_read(runner->order->store, KEPT_TOPIC, planned->target->name, &kept, err);
 
+        if (!json_is_object(kept)) {
+                json_decref(kept);
+                kept = json_object();
+        }
+        session.kept = kept;
         for (size_t i = 0; result == 0 && i < planned->count; i++) {
                 struct outcome done = {0};
                 int64_t started_ms = moment_now(), begun_ms = monotonic_ms();
@@ -229,6 +238,8 @@ target_assess(struct runner *runner, const struct plan_target *planned, struct t
                         result_add(work, &done, started_ms, monotonic_ms() - begun_ms);
         }
         session_end(&session);
+        if (session.kept_changed)
+                work->kept = scope_keep(kept);
         return result;
 }
 
@@ -237,6 +248,9 @@ target_commit(struct runner *runner, const struct target_work *work, struct erro
 {
         const struct run_order *order = runner->order;
 
+        if (work->kept != NULL &&
+            store_note_put(order->store, KEPT_TOPIC, work->planned->target->name, order->now_ms, work->kept, err) != 0)
+                return -1;
         return store_results_put(order->store, order->run, work->results, work->count, order->filter, order->context,
                                  err);
 }

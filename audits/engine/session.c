@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
+
 struct session_item {
         const void *key;
         void *object;
@@ -47,6 +49,25 @@ session_end(struct session *session)
                         item->close(item->object);
                 free(item);
         }
+}
+
+/* --- from run to run ---------------------------------------------------------------------------------------------- */
+
+const json_t *
+session_recall(const struct session *session, const char *name)
+{
+        return json_object_get(session->kept, name);
+}
+
+int
+session_keep(struct session *session, const char *name, json_t *value)
+{
+        if (session->kept == NULL || (value == NULL && session_recall(session, name) == NULL)) {
+                json_decref(value);
+                return 0;
+        }
+        session->kept_changed = true;
+        return value != NULL ? json_put(session->kept, name, value) : json_object_del(session->kept, name);
 }
 
 /* --- other targets ------------------------------------------------------------------------------------------------ */

@@ -160,6 +160,25 @@ store_note_put(struct store *store, const char *topic, const char *name, int64_t
 }
 
 int
+store_note_read(struct store *store, const char *topic, const char *name, json_t **note, struct error *err)
+{
+        static const char find[] = "SELECT body FROM notes WHERE topic = $1 AND name = $2";
+        scoped_lock held = store_lock(store);
+        scoped_statement statement = database_statement(store->database, find, err);
+
+        *note = NULL;
+        if (statement == NULL)
+                return -1;
+        bind_text(statement, 1, topic);
+        bind_text(statement, 2, name);
+        int step = statement_step(statement, err);
+        if (step <= 0)
+                return step;
+        *note = json_loads(column_text(statement, 0), JSON_DECODE_ANY, NULL);
+        return 0;
+}
+
+int
 store_note_list(struct store *store, const char *topic, json_t **out, struct error *err)
 {
         static const char list[] = "SELECT name, at_ms, body FROM notes WHERE topic = $1 ORDER BY at_ms DESC, name";

@@ -68,6 +68,27 @@ test_one_session_and_history(void **state)
         assert_int_equal(closed, 2); /* one session a run, closed once */
 }
 
+/* What an audit keeps is there in the next run on the same target, even where the audit itself came to nothing. */
+static void
+test_kept_from_run_to_run(void **state)
+{
+        static const int64_t counted[] = {1, 2, 3, 1};
+        struct stage *stage = *state;
+        struct error err = {0};
+
+        target_add(stage, "a", "counts");
+        target_add(stage, "b", "well");
+        for (size_t i = 0; i < sizeof counted / sizeof *counted; i++) {
+                scoped_json kept = NULL;
+                scoped_json other = NULL;
+                make_run(stage, only_slots, NOW + (int64_t)i * DAY_MS, MINUTE_MS, NULL);
+                assert_int_equal(store_note_read(stage->store, "kept", "a", &kept, &err), 0);
+                assert_int_equal(json_whole(kept, "slots", 0), counted[i] < 3 ? counted[i] : 0);
+                assert_int_equal(store_note_read(stage->store, "kept", "b", &other, &err), 0);
+                assert_null(other);
+        }
+}
+
 static void
 test_across_layers(void **state)
 {
@@ -239,6 +260,7 @@ main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_targets_and_reasons, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_one_session_and_history, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_kept_from_run_to_run, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_across_layers, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hung, setup, teardown),

@@ -628,6 +628,11 @@ test_notes(void **state)
                  (long long)NOW + 9, (long long)NOW + 5);
         assert_string_equal(text, wanted);
         json_decref(notes);
+        ok(store_note_read(store, "scan", "cache", &notes, &err), &err);
+        assert_true(json_equal(notes, second));
+        json_decref(notes);
+        ok(store_note_read(store, "scan", "nobody", &notes, &err), &err);
+        assert_null(notes);
 }
 
 /* --- secrets ------------------------------------------------------------------------------------------------ */
