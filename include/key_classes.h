@@ -36,4 +36,12 @@ int key_classes_add(struct key_classes *all, const struct key_seen *key);
  * bytes is -1 where no size is known.  A percentile is right to within 5 %.  Names are UTF-8, cut at 120 bytes. */
 json_t *key_classes_json(const struct key_classes *all);
 
+/* Everything added up so far, for key_classes_resume() in another run: opaque, a few megabytes at most.  New; NULL when
+ * it is more than that, or memory ran out. */
+json_t *key_classes_state(const struct key_classes *all);
+
+/* Goes on where `state` stood: of the same classes, before any key is added.  0, or -1 when memory ran out.  What
+ * cannot be read counts as nothing. */
+int key_classes_resume(struct key_classes *all, const json_t *state);
+
 #endif

@@ -1,6 +1,6 @@
 /* Keys by class and by discovered pattern: counters, TTL histograms, the largest of each type. */
 
-#include "key_classes.h"
+#include "key_classes_parts.h"
 
 #include <ctype.h>
 #include <fnmatch.h>
@@ -11,66 +11,6 @@
 
 #include "json.h"
 #include "scope.h"
-
-enum {
-        BUCKETS = 480, /* of 5 % each: from 1 ms to beyond a hundred years */
-        NAME_CUT = 120,
-        SEGMENTS_MOST = 8,  /* of a name that are looked at for a pattern */
-        CHILDREN_MOST = 40, /* different words in one place, from which the place is a variable */
-        NODES_MOST = 20000,
-        PATTERNS_TOLD = 200,
-        TYPES_MOST = 12,
-        LARGEST_TOLD = 5,
-};
-
-struct tally {
-        uint64_t keys, without_ttl, sized;
-        int64_t bytes, ttl_max_ms;
-        uint32_t *buckets; /* of TTLs; NULL until the first one */
-        char *example;     /* of a key without a TTL, else of any */
-        bool example_lasts;
-};
-
-struct class {
-        const char *name, *match;
-        int64_t ttl_ms; /* bound; -1: none */
-        bool expires;   /* false: its keys are meant to stay */
-        uint64_t too_long;
-        struct tally tally;
-};
-
-/* A place in names: the words that were met there, and what ended there. */
-struct node {
-        char *word; /* "<id>" for a variable */
-        struct node *children, *next;
-        int child_count;
-        bool folded; /* every word here is a variable */
-        struct tally tally;
-};
-
-struct large {
-        char *name;
-        int64_t bytes, ttl_ms;
-};
-
-struct type {
-        char name[24];
-        uint64_t keys;
-        int64_t bytes;
-        struct large rows[LARGEST_TOLD]; /* largest first */
-        size_t count;
-};
-
-struct key_classes {
-        struct class *classes;
-        size_t class_count;
-        struct node root;
-        int nodes;
-        struct type types[TYPES_MOST];
-        size_t type_count;
-        uint64_t keys, unclassified;
-        int64_t bytes;
-};
 
 /* --- tallies ------------------------------------------------------------------------------------------------------ */
 
@@ -90,7 +30,7 @@ name_cut(const char *name, size_t length)
         return text != NULL ? strdup(json_string_value(text)) : NULL;
 }
 
-static int
+int
 tally_add(struct tally *tally, const struct key_seen *key)
 {
         bool lasts = key->ttl_ms < 0;
@@ -117,7 +57,7 @@ tally_add(struct tally *tally, const struct key_seen *key)
         return tally->example != NULL ? 0 : -1;
 }
 
-static void
+void
 tally_free(struct tally *tally)
 {
         free(tally->buckets);
@@ -125,7 +65,7 @@ tally_free(struct tally *tally)
         *tally = (struct tally){.keys = 0};
 }
 
-static int
+void
 tally_merge(struct tally *into, struct tally *from)
 {
         into->keys += from->keys;
@@ -147,144 +87,6 @@ tally_merge(struct tally *into, struct tally *from)
                 from->example = NULL;
         }
         tally_free(from);
-        return 0;
-}
-
-/* --- patterns ----------------------------------------------------------------------------------------------------- */
-
-static const char variable[] = "<id>";
-
-/* A word that names one thing rather than a kind of things: numbers, UUIDs, hashes, anything that mixes digits in. */
-static bool
-is_identity(const char *word, size_t length)
-{
-        size_t digits = 0, odd = 0;
-
-        for (size_t i = 0; i < length; i++) {
-                digits += isdigit((unsigned char)word[i]) != 0;
-                odd += !isalnum((unsigned char)word[i]) && strchr("_-.@{}", word[i]) == NULL;
-        }
-        return length == 0 || length > 40 || odd > 0 || digits * 3 >= length || (digits > 0 && length >= 16);
-}
-
-static struct node *
-child_find(struct node *node, const char *word, size_t length)
-{
-        for (struct node *child = node->children; child != NULL; child = child->next) {
-                if (strncmp(child->word, word, length) == 0 && child->word[length] == '\0')
-                        return child;
-        }
-        return NULL;
-}
-
-static struct node *
-child_new(struct key_classes *all, struct node *node, const char *word, size_t length)
-{
-        struct node *child = calloc(1, sizeof *child);
-
-        if (child == NULL || (child->word = strndup(word, length)) == NULL) {
-                free(child);
-                return NULL;
-        }
-        child->next = node->children;
-        node->children = child;
-        node->child_count++;
-        all->nodes++;
-        return child;
-}
-
-static void
-node_free(struct key_classes *all, struct node *node)
-{
-        while (node->children != NULL) {
-                struct node *child = node->children;
-                node->children = child->next;
-                node_free(all, child);
-                free(child->word);
-                free(child);
-                all->nodes--;
-        }
-        tally_free(&node->tally);
-}
-
-/* Puts everything below and in `from` into `into`. */
-static int
-node_merge(struct key_classes *all, struct node *into, struct node *from)
-{
-        tally_merge(&into->tally, &from->tally);
-        while (from->children != NULL) {
-                struct node *child = from->children;
-                from->children = child->next;
-                struct node *same = child_find(into, child->word, strlen(child->word));
-                if (same == NULL) {
-                        child->next = into->children;
-                        into->children = child;
-                        into->child_count++;
-                        continue;
-                }
-                node_merge(all, same, child);
-                free(child->word);
-                free(child);
-                all->nodes--;
-        }
-        return 0;
-}
-
-/* Too many different words in one place: the place is a variable. */
-static struct node *
-children_fold(struct key_classes *all, struct node *node)
-{
-        struct node *old = node->children;
-
-        node->children = NULL;
-        node->child_count = 0;
-        node->folded = true;
-        struct node *any = child_new(all, node, variable, strlen(variable));
-        if (any == NULL) {
-                node->children = old;
-                return NULL;
-        }
-        while (old != NULL) {
-                struct node *child = old;
-                old = child->next;
-                node_merge(all, any, child);
-                free(child->word);
-                free(child);
-                all->nodes--;
-        }
-        return any;
-}
-
-static struct node *
-step(struct key_classes *all, struct node *node, const char *word, size_t length)
-{
-        if (node->folded || is_identity(word, length) || all->nodes >= NODES_MOST) {
-                word = variable;
-                length = strlen(variable);
-        }
-        struct node *child = child_find(node, word, length);
-        if (child != NULL)
-                return child;
-        return node->child_count >= CHILDREN_MOST ? children_fold(all, node) : child_new(all, node, word, length);
-}
-
-static int
-pattern_add(struct key_classes *all, const struct key_seen *key)
-{
-        struct node *node = &all->root;
-        const char *at = key->name, *end = key->name + key->length;
-
-        for (int i = 0; i < SEGMENTS_MOST && at <= end; i++) {
-                const char *colon = memchr(at, ':', (size_t)(end - at));
-                const char *until = colon != NULL && i + 1 < SEGMENTS_MOST ? colon : end;
-                node = step(all, node, at, (size_t)(until - at));
-                if (node == NULL)
-                        return -1;
-                if (until == end)
-                        break;
-                at = until + 1;
-        }
-        return tally_add(&node->tally, key);
 }
 
 /* --- types -------------------------------------------------------------------------------------------------------- */
@@ -403,7 +205,7 @@ percentile(const struct tally *tally, double share)
         return (double)tally->ttl_max_ms;
 }
 
-static json_t *
+json_t *
 tally_json(const struct tally *tally)
 {
         json_t *row = json_object(), *ttl = json_object();
@@ -420,63 +222,11 @@ tally_json(const struct tally *tally)
         return row;
 }
 
-/* The patterns that keys ended in, gathered from the tree. */
-struct found {
-        struct {
-                char *pattern;
-                const struct tally *tally;
-        } rows[NODES_MOST];
-        size_t count;
-};
-
-static void
-patterns_gather(const struct node *node, const char *prefix, struct found *found)
+json_t *
+large_json(const struct large *large)
 {
-        for (const struct node *child = node->children; child != NULL; child = child->next) {
-                char *pattern = NULL;
-                if (asprintf(&pattern, "%s%s%s", prefix, *prefix != '\0' ? ":" : "", child->word) < 0)
-                        return;
-                patterns_gather(child, pattern, found);
-                if (child->tally.keys > 0 && found->count < NODES_MOST) {
-                        found->rows[found->count].pattern = pattern;
-                        found->rows[found->count++].tally = &child->tally;
-                } else {
-                        free(pattern);
-                }
-        }
-}
-
-static int
-by_keys(const void *a, const void *b)
-{
-        const struct tally *left = *(const struct tally *const *)((const char *)a + sizeof(char *));
-        const struct tally *right = *(const struct tally *const *)((const char *)b + sizeof(char *));
-
-        if (left->keys != right->keys)
-                return left->keys < right->keys ? 1 : -1;
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static json_t *
-patterns_json(const struct key_classes *all)
-{
-        json_t *list = json_array();
-        struct found *found = calloc(1, sizeof *found);
-
-        if (found == NULL)
-                return list;
-        patterns_gather(&all->root, "", found);
-        qsort(found->rows, found->count, sizeof found->rows[0], by_keys);
-        for (size_t i = 0; i < found->count; i++) {
-                if (i < PATTERNS_TOLD) {
-                        json_t *row = tally_json(found->rows[i].tally);
-                        json_put_text(row, "pattern", found->rows[i].pattern);
-                        json_push(list, row);
-                }
-                free(found->rows[i].pattern);
-        }
-        free(found);
-        return list;
+        return json_pack("{s:s, s:I, s:I}", "name", large->name, "bytes", (json_int_t)large->bytes, "ttl_ms",
+                         (json_int_t)large->ttl_ms);
 }
 
 static json_t *
@@ -490,9 +240,7 @@ types_json(const struct key_classes *all)
                 json_put_whole(row, "keys", (int64_t)type->keys);
                 json_put_whole(row, "bytes", type->bytes);
                 for (size_t j = 0; j < type->count; j++)
-                        json_push(largest, json_pack("{s:s, s:I, s:I}", "name", type->rows[j].name, "bytes",
-                                                     (json_int_t)type->rows[j].bytes, "ttl_ms",
-                                                     (json_int_t)type->rows[j].ttl_ms));
+                        json_push(largest, large_json(&type->rows[j]));
                 json_put(row, "largest", largest);
                 json_put(types, type->name, row);
         }
