@@ -101,6 +101,7 @@ struct redis_server {
         int database;
         char role[16];           /* "master", "slave" as the server says, or "sentinel" */
         char mode[16];           /* "standalone", "cluster", "sentinel" */
+        char eviction[32];       /* maxmemory_policy of INFO; "" where it is hidden */
         bool no_touch, no_evict; /* CLIENT NO-TOUCH / NO-EVICT were accepted */
 };
 const struct redis_server *redis_server(const struct redis *redis);
@@ -118,6 +119,10 @@ int redis_scan_nodes(struct session *session, struct redis *const **out, size_t 
 
 /* 0 while the connection can be used; else -1 with why it cannot. */
 int redis_is_usable(const struct redis *redis, struct error *err) __attribute__((warn_unused_result));
+
+/* Connects anew to where a connection broke, as the same user and to the same database; what was under way is gone.
+ * Whether the same server answers is for the caller to see: run_id.  On -1 the connection is as it was. */
+int redis_reopen(struct redis *redis, struct error *err) __attribute__((warn_unused_result));
 
 /* Commands sent on this connection since it was opened: what an auditor adds to the counters it reads. */
 uint64_t redis_sent(const struct redis *redis);

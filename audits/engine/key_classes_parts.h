@@ -8,7 +8,7 @@
 enum {
         BUCKETS = 480, /* of 5 % each: from 1 ms to beyond a hundred years */
         NAME_CUT = 120,
-        SEGMENTS_MOST = 8,  /* of a name that are looked at for a pattern */
+        SEGMENTS_MOST = 8, /* of a name that are looked at for a pattern */
         NODES_MOST = 20000,
         TYPES_MOST = 12,
         LARGEST_TOLD = 5,

@@ -19,7 +19,10 @@ struct redis {
         const struct session *session;
         struct redis_server server;
         int64_t sent_us, round_trip_us;
-        struct error broken; /* reason NONE: usable */
+        struct error broken;             /* reason NONE: usable */
+        const struct redis_place *place; /* that it was opened with, and its own address in it; for redis_reopen() */
+        char *host, *port;               /* owned; NULL: the place's own */
+        bool reads_replica;              /* READONLY was asked */
 };
 
 /* Fields of a row of the settings `queues`. */
@@ -38,7 +41,7 @@ int redis_place_read(const struct target *target, struct redis_place *place, str
 void redis_place_free(struct redis_place *place);
 
 /* Connects to host:port (or the place's own when NULL), authenticates, selects, names itself, asks who answers.  Where
- * `host` is given, within a quarter of the session's time that is left. */
+ * `host` is given, within a quarter of the session's time that is left.  The place must outlive the connection. */
 struct redis *redis_open(const struct session *session, const struct redis_place *place, const char *host,
                          const char *port, struct error *err);
 void redis_close(void *redis);

@@ -150,6 +150,8 @@ introduce(struct redis *redis, struct error *err)
         snprintf(server->version, sizeof server->version, "%s", json_text(section, "redis_version", "unknown"));
         snprintf(server->run_id, sizeof server->run_id, "%s", json_text(section, "run_id", ""));
         snprintf(server->mode, sizeof server->mode, "%s", json_text(section, "redis_mode", "standalone"));
+        snprintf(server->eviction, sizeof server->eviction, "%s",
+                 json_text(json_object_get(info, "memory"), "maxmemory_policy", ""));
         section = json_object_get(info, "replication");
         snprintf(server->role, sizeof server->role, "%s",
                  json_text(section, "role", strcmp(server->mode, "sentinel") == 0 ? "sentinel" : "master"));
@@ -200,6 +202,14 @@ opening_deadline(const struct deadline *whole, bool named)
         return named ? deadline_within(*whole, part < OPEN_MS ? part : OPEN_MS) : *whole;
 }
 
+/* The reader's functions lie in the connection itself, and it finds the connection through them. */
+static void
+reader_bind(struct redis *redis)
+{
+        redis->reader->fn = &redis->functions;
+        redis->reader->privdata = redis;
+}
+
 struct redis *
 redis_open(const struct session *session, const struct redis_place *place, const char *host, const char *port,
            struct error *err)
@@ -227,8 +237,15 @@ redis_open(const struct session *session, const struct redis_place *place, const
         redis->functions = *redis->reader->fn;
         redis->default_array = redis->functions.createArray;
         redis->functions.createArray = array_create;
-        redis->reader->fn = &redis->functions;
-        redis->reader->privdata = redis;
+        reader_bind(redis);
+        redis->place = place;
+        redis->host = host != NULL ? strdup(host) : NULL;
+        redis->port = port != NULL ? strdup(port) : NULL;
+        if ((host != NULL && redis->host == NULL) || (port != NULL && redis->port == NULL)) {
+                redis_close(redis);
+                error_memory(err, "Redis connection");
+                return NULL;
+        }
         if (options.unix_path != NULL)
                 snprintf(redis->server.address, sizeof redis->server.address, "%s", options.unix_path);
         else
@@ -244,6 +261,28 @@ redis_open(const struct session *session, const struct redis_place *place, const
         return redis;
 }
 
+int
+redis_reopen(struct redis *redis, struct error *err)
+{
+        scoped_reply reply = NULL;
+        struct redis *fresh = redis_open(redis->session, redis->place, redis->host, redis->port, err);
+
+        if (fresh == NULL)
+                return -1;
+        fresh->reads_replica = redis->reads_replica;
+        if (fresh->reads_replica && redis_ask(fresh, "READONLY", &reply, err) != 0) {
+                redis_close(fresh);
+                return -1;
+        }
+        fresh->sent += redis->sent;
+        struct redis old = *redis;
+        *redis = *fresh;
+        *fresh = old;
+        reader_bind(redis);
+        redis_close(fresh);
+        return 0;
+}
+
 void
 redis_close(void *object)
 {
@@ -254,5 +293,7 @@ redis_close(void *object)
         transport_close(redis->transport);
         redisReaderFree(redis->reader);
         buffer_free(&redis->output);
+        free(redis->host);
+        free(redis->port);
         free(redis);
 }

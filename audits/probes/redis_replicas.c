@@ -46,7 +46,8 @@ is_in_step(struct redis *redis, const struct redis *primary)
         scoped_reply reply = NULL;
         struct error refused;
 
-        if (strcmp(redis_server(primary)->mode, "cluster") == 0 && redis_ask(redis, "READONLY", &reply, &refused) != 0)
+        redis->reads_replica = strcmp(redis_server(primary)->mode, "cluster") == 0;
+        if (redis->reads_replica && redis_ask(redis, "READONLY", &reply, &refused) != 0)
                 return false;
         if (redis_info(redis, "replication", &info, &refused) != 0)
                 return false;

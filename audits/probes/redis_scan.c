@@ -1,4 +1,4 @@
-/* Scanning a key space: batches under way, the brake, the ceiling, the deadline. */
+/* Scanning a key space: pages under way, the brake, the ceiling, the deadline. */
 
 #include "redis_scan.h"
 
@@ -10,21 +10,18 @@
 
 #include "deadline.h"
 #include "json.h"
+#include "redis_questions.h"
 #include "scope.h"
 
 enum {
-        COUNT_MOST = 500, /* keys a batch: as many as fit into the processor's cache on both sides */
+        COUNT_MOST = 500, /* keys a page: as many as fit into the processor's cache on both sides */
         COUNT_LEAST = 10, /* of a braked scan: SCAN's own default */
         PAUSE_MOST_MS = 500,
         LOOK_MS = 1000,  /* between looks at what others do */
         QUIET_OPS = 100, /* others that do less than this cannot be seen to suffer */
-        PIPE_BYTES = 1024 * 1024,
-};
-
-/* What is asked of every key; validated once, and not for each of millions. */
-struct questions {
-        struct redis_form ttl, type, size;
-        bool sizes;
+        MENDED_MOST = 5, /* connections that break in one scan */
+        MEND_FIRST_MS = 100,
+        MEND_LAST_MS = 1600,
 };
 
 struct pass {
@@ -34,15 +31,21 @@ struct pass {
         redis_key_visit visit;
         void *context;
         struct redis_scan *out;
-        struct questions questions;
+        struct questions *questions;
+        struct page pages[2], *page, *next;
+        char cursor[32]; /* of the page to ask for next, or asked for */
+        int64_t skip;    /* keys from there on that an earlier scan saw */
+        bool under_way;  /* the page after the newest one was asked for */
         int64_t started_ms;
         int count, count_most; /* of the next SCAN; of any */
-        bool wrapped, last;    /* a sample met the table's end; no further batch is asked for */
+        bool wrapped, last;    /* a sample met the table's end; no further page is asked for */
+        bool wrapped_before;   /* before the newest page was taken */
         uint64_t position;     /* of a sample: where it began, as a place in the order of the table */
         double others_ops;     /* of other clients, before the scan; 0: too quiet to judge by */
         double looked_total;
         uint64_t looked_own;
         int64_t looked_ms;
+        char run_id[48]; /* of the process whose order the cursors are of */
 };
 
 bool
@@ -105,98 +108,27 @@ pass_pace(struct pass *pass, bool idle, struct error *err)
         return wait > 0 ? deadline_sleep(&pass->session->deadline, wait, err) : 0;
 }
 
-/* --- one batch ---------------------------------------------------------------------------------------------------- */
+/* --- one page ----------------------------------------------------------------------------------------------------- */
 
 static int
-questions_prepare(struct questions *questions, bool sizes, struct error *err)
-{
-        const struct redis_word ttl[] = {REDIS_WORD("PTTL")}, type[] = {REDIS_WORD("TYPE")};
-        const struct redis_word size[] = {REDIS_WORD("MEMORY"), REDIS_WORD("USAGE")};
-
-        questions->sizes = sizes;
-        return redis_form_make(ttl, 1, &questions->ttl, err) != 0 ||
-                               redis_form_make(type, 1, &questions->type, err) != 0 ||
-                               redis_form_make(size, 2, &questions->size, err) != 0
-                       ? -1
-                       : 0;
-}
-
-static int
-scan_send(struct pass *pass, const char *cursor, struct error *err)
+scan_send(struct pass *pass, struct error *err)
 {
         char count[16];
 
         snprintf(count, sizeof count, "%d", pass->count);
-        const struct redis_word words[] = {REDIS_WORD("SCAN"), REDIS_WORD(cursor), REDIS_WORD("COUNT"),
+        const struct redis_word words[] = {REDIS_WORD("SCAN"), REDIS_WORD(pass->cursor), REDIS_WORD("COUNT"),
                                            REDIS_WORD(count)};
         pass->out->commands++;
         return redis_send(pass->redis, words, 4, err);
 }
 
 static int
-batch_send(struct pass *pass, const struct redisReply *keys, struct error *err)
+page_ask(struct pass *pass, struct page *page, struct error *err)
 {
-        const struct questions *ask = &pass->questions;
-        size_t bytes = 0;
+        int64_t commands = questions_send(pass->questions, page, err);
 
-        for (size_t i = 0; i < keys->elements; i++) {
-                const struct redis_word name = {keys->element[i]->str, (size_t)keys->element[i]->len};
-                if (redis_send_form(pass->redis, &ask->ttl, name, err) != 0 ||
-                    redis_send_form(pass->redis, &ask->type, name, err) != 0 ||
-                    (ask->sizes && redis_send_form(pass->redis, &ask->size, name, err) != 0))
-                        return -1;
-                bytes += 3 * name.length; /* names may be of any length: they go out before they pile up */
-                if (bytes > PIPE_BYTES && redis_flush(pass->redis, err) != 0)
-                        return -1;
-                bytes = bytes > PIPE_BYTES ? 0 : bytes;
-        }
-        pass->out->commands += keys->elements * (ask->sizes ? 3 : 2);
-        return redis_flush(pass->redis, err);
-}
-
-static int64_t
-whole(const struct redisReply *reply, int64_t fallback)
-{
-        return reply->type == REDIS_REPLY_INTEGER ? reply->integer : fallback;
-}
-
-/* One key's answers, in the order they were asked.  A key that vanished in between is counted, not judged. */
-static int
-key_take(struct pass *pass, const struct redisReply *name, struct error *err)
-{
-        scoped_reply ttl = NULL;
-        scoped_reply type = NULL;
-        scoped_reply size = NULL;
-        struct redis *redis = pass->redis;
-
-        if (redis_take(redis, &ttl, err) != 0 || redis_take(redis, &type, err) != 0 ||
-            (pass->questions.sizes && redis_take(redis, &size, err) != 0))
-                return -1;
-        int64_t ttl_ms = whole(ttl, -2);
-        if (ttl_ms == -2 || type->type != REDIS_REPLY_STATUS || strcmp(type->str, "none") == 0) {
-                pass->out->vanished++;
-                return redis_reply_error(redis, ttl, "PTTL", err) != 0 ? -1
-                                                                       : redis_reply_error(redis, type, "TYPE", err);
-        }
-        struct key_seen key = {.name = name->str,
-                               .length = (size_t)name->len,
-                               .type = type->str,
-                               .ttl_ms = ttl_ms,
-                               .size_bytes = size != NULL ? whole(size, -1) : -1};
-        pass->out->seen++;
-        return pass->visit(pass->context, &key) == 0 ? 0 : error_memory(err, "keys");
-}
-
-static int
-batch_take(struct pass *pass, const struct redisReply *page, struct error *err)
-{
-        const struct redisReply *keys = page->element[1];
-
-        for (size_t i = 0; i < keys->elements; i++) {
-                if (key_take(pass, keys->element[i], err) != 0)
-                        return -1;
-        }
-        return 0;
+        pass->out->commands += commands > 0 ? (uint64_t)commands : 0;
+        return commands >= 0 ? 0 : -1;
 }
 
 /* --- the order of the table --------------------------------------------------------------------------------------- */
@@ -212,29 +144,30 @@ mirrored(uint64_t cursor)
         return result;
 }
 
-/* Takes the next page and decides whether there is another one after it. */
 static int
-page_take(struct pass *pass, struct redisReply **page, char cursor[32], struct error *err)
+page_check(const struct pass *pass, const struct redisReply *got, struct error *err)
 {
-        const struct redis_scan_order *order = pass->order;
+        const char *address = redis_server(pass->redis)->address;
 
-        if (redis_take(pass->redis, page, err) != 0)
-                return -1;
-        struct redisReply *got = *page;
         if (redis_reply_error(pass->redis, got, "SCAN", err) != 0)
                 return -1;
         if (got->type != REDIS_REPLY_ARRAY || got->elements != 2 || got->element[0]->type != REDIS_REPLY_STRING ||
             got->element[1]->type != REDIS_REPLY_ARRAY)
-                return error_set(err, REASON_PROTOCOL, "%s: the answer to SCAN is no page of keys",
-                                 redis_server(pass->redis)->address);
+                return error_set(err, REASON_PROTOCOL, "%s: the answer to SCAN is no page of keys", address);
         for (size_t i = 0; i < got->element[1]->elements; i++) {
                 if (got->element[1]->element[i]->type != REDIS_REPLY_STRING)
-                        return error_set(err, REASON_PROTOCOL, "%s: SCAN names something that is no key",
-                                         redis_server(pass->redis)->address);
+                        return error_set(err, REASON_PROTOCOL, "%s: SCAN names something that is no key", address);
         }
-        snprintf(cursor, 32, "%s", got->element[0]->str);
-        uint64_t next = strtoull(cursor, NULL, 10);
+        return 0;
+}
+
+/* Whether a page that leads on to `next` is the last one that is asked for. */
+static void
+end_decide(struct pass *pass, uint64_t next, size_t keys)
+{
+        const struct redis_scan_order *order = pass->order;
         bool at_end = next == 0;
+
         if (order->most == 0) {
                 pass->last = pass->out->complete = at_end;
         } else if (at_end && !pass->wrapped && pass->position > 0) {
@@ -242,67 +175,174 @@ page_take(struct pass *pass, struct redisReply **page, char cursor[32], struct e
         } else if (at_end || (pass->wrapped && mirrored(next) >= pass->position)) {
                 pass->last = pass->out->complete = true;
         }
-        int64_t known = pass->out->seen + pass->out->vanished + (int64_t)got->element[1]->elements;
+        int64_t known = pass->out->seen + pass->out->vanished + (int64_t)keys;
         if (order->most > 0 && !pass->last && known >= order->most)
                 pass->last = true;
         if (!pass->last && deadline_left_ms(&pass->session->deadline) < order->leave_ms)
                 pass->last = pass->out->out_of_time = true;
+}
+
+/* Takes the page that was asked for, and decides whether there is another one after it. */
+static int
+page_take(struct pass *pass, struct page *page, struct error *err)
+{
+        scoped_reply got = NULL;
+
+        if (redis_take(pass->redis, &got, err) != 0 || page_check(pass, got, err) != 0)
+                return -1;
+        page_free(page);
+        snprintf(page->cursor, sizeof page->cursor, "%s", pass->cursor);
+        snprintf(pass->cursor, sizeof pass->cursor, "%s", got->element[0]->str);
+        page->names = scope_keep(got->element[1]);
+        pass->wrapped_before = pass->wrapped;
+        page->taken = (size_t)pass->skip < page->names->elements ? (size_t)pass->skip : page->names->elements;
+        pass->skip -= (int64_t)page->taken;
+        end_decide(pass, strtoull(pass->cursor, NULL, 10), page_left(page));
         return 0;
 }
 
-/* One batch at a time: for a ceiling, after a brake, and where nothing may be under way because the server is asked how
- * others do. */
+/* One page at a time: for a ceiling, after a brake, and where nothing may be under way because the server is asked how
+ * others do, or about keys that were set aside. */
 static bool
 is_gentle(const struct pass *pass)
 {
+        const char *cursor;
+        size_t place;
+
         return pass->order->rate > 0 || pass->count < pass->count_most ||
-               (pass->others_ops >= QUIET_OPS && monotonic_ms() - pass->looked_ms >= LOOK_MS);
+               (pass->others_ops >= QUIET_OPS && monotonic_ms() - pass->looked_ms >= LOOK_MS) ||
+               questions_aside(pass->questions, &cursor, &place);
 }
 
-/* The page that was asked for is here: asks for the one after it, unless the scan is to be gentle, and about its keys.
- */
+/* A page is here: asks for the one after it, unless the scan is to be gentle, and about its keys. */
 static int
-page_turn(struct pass *pass, struct redisReply **page, char cursor[32], bool *under_way, struct error *err)
+page_turn(struct pass *pass, struct page *page, struct error *err)
 {
-        if (page_take(pass, page, cursor, err) != 0)
+        pass->under_way = !pass->last && !is_gentle(pass);
+        if (pass->under_way && scan_send(pass, err) != 0)
                 return -1;
-        *under_way = !pass->last && !is_gentle(pass);
-        if (*under_way && scan_send(pass, cursor, err) != 0)
-                return -1;
-        return batch_send(pass, (*page)->element[1], err);
+        return page_ask(pass, page, err);
 }
 
-/* The pipeline: while we read the answers about one batch, the server is at those about the next. */
+/* The page after the current one was taken, but none of its keys: it is asked for again. */
+static void
+page_drop(struct pass *pass, struct page *page)
+{
+        if (page->names == NULL)
+                return;
+        snprintf(pass->cursor, sizeof pass->cursor, "%s", page->cursor);
+        pass->wrapped = pass->wrapped_before;
+        pass->last = pass->out->complete = pass->out->out_of_time = false;
+        pass->skip += (int64_t)page->taken; /* by skipping: none was answered */
+        page_free(page);
+}
+
+/* Begins, or goes on with what is left of the current page after the connection broke. */
+static int
+pass_begin(struct pass *pass, struct error *err)
+{
+        struct page *page = pass->page;
+
+        page_drop(pass, pass->next);
+        if (page_left(page) > 0)
+                return page_turn(pass, page, err);
+        if (page->names != NULL && pass->last)
+                return 0;
+        return scan_send(pass, err) != 0 || page_take(pass, page, err) != 0 ? -1 : page_turn(pass, page, err);
+}
+
+/* The pipeline: while we read the answers about one page, the server is at those about the next. */
 static int
 pass_run(struct pass *pass, struct error *err)
 {
-        char cursor[32];
-        scoped_reply page = NULL;
-        uint64_t start = pass->order->most > 0 ? pass->order->start : 0;
-        bool under_way;
-
-        snprintf(cursor, sizeof cursor, "%llu", (unsigned long long)start);
-        pass->position = mirrored(start);
-        if (scan_send(pass, cursor, err) != 0 || page_turn(pass, &page, cursor, &under_way, err) != 0)
+        if (pass_begin(pass, err) != 0)
                 return -1;
         for (;;) {
-                scoped_reply next = NULL;
-                bool overlapped = under_way;
-                if (overlapped && page_turn(pass, &next, cursor, &under_way, err) != 0)
+                bool overlapped = pass->under_way;
+                if (overlapped && (page_take(pass, pass->next, err) != 0 || page_turn(pass, pass->next, err) != 0))
                         return -1;
-                if (batch_take(pass, page, err) != 0 || pass_pace(pass, !overlapped, err) != 0)
+                if (questions_take(pass->questions, pass->page, pass->out, pass->visit, pass->context, err) != 0 ||
+                    pass_pace(pass, !overlapped, err) != 0)
                         return -1;
-                if (!overlapped && pass->last)
-                        return 0;
-                if (!overlapped &&
-                    (scan_send(pass, cursor, err) != 0 || page_turn(pass, &next, cursor, &under_way, err) != 0))
-                        return -1;
-                redis_reply_free(page);
-                page = scope_keep(next);
+                if (!overlapped) {
+                        if (questions_again(pass->questions, pass->out, pass->visit, pass->context, err) != 0)
+                                return -1;
+                        if (pass->last)
+                                return 0;
+                        if (scan_send(pass, err) != 0 || page_take(pass, pass->next, err) != 0 ||
+                            page_turn(pass, pass->next, err) != 0)
+                                return -1;
+                }
+                struct page *done = pass->page;
+                page_free(done);
+                pass->page = pass->next;
+                pass->next = done;
         }
 }
 
+/* A connection that broke is opened again, a few times: SCAN's cursor is all that a scan is, as long as it is the same
+ * process that answers.  False: it stays broken, for the reason in `err`. */
+static bool
+pass_mend(struct pass *pass, struct error *err)
+{
+        struct error why;
+
+        if (err->reason != REASON_UNREACHABLE || redis_is_usable(pass->redis, &why) == 0 || *pass->run_id == '\0' ||
+            pass->out->mended >= MENDED_MOST)
+                return false;
+        for (int64_t wait = MEND_FIRST_MS; wait <= MEND_LAST_MS; wait *= 2) {
+                if (deadline_sleep(&pass->session->deadline, wait, &why) != 0)
+                        return false;
+                if (redis_reopen(pass->redis, &why) != 0)
+                        continue;
+                pass->out->mended++;
+                if (strcmp(redis_server(pass->redis)->run_id, pass->run_id) == 0)
+                        return true;
+                error_set(err, REASON_UNREACHABLE,
+                          "%s: another process answers than when the scan began: its table has another order",
+                          redis_server(pass->redis)->address);
+                return false;
+        }
+        return false;
+}
+
+/* Where a scan that stopped is to go on, so that no key is left out. */
+static void
+pass_stop(struct pass *pass)
+{
+        struct redis_scan *out = pass->out;
+        const char *cursor;
+        size_t place;
+
+        page_drop(pass, pass->next);
+        if (questions_aside(pass->questions, &cursor, &place)) {
+                out->skip = (int64_t)place;
+        } else if (page_left(pass->page) > 0) {
+                cursor = pass->page->cursor;
+                out->skip = (int64_t)pass->page->taken;
+        } else {
+                cursor = pass->cursor;
+                out->skip = pass->skip;
+        }
+        snprintf(out->cursor, sizeof out->cursor, "%s", cursor);
+}
+
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
+
+/* STRLEN counts as a use of the key where the server cannot be told otherwise, and eviction may go by use. */
+static bool
+may_guess(struct redis *redis)
+{
+        const struct redis_server *server = redis_server(redis);
+        bool by_use = strstr(server->eviction, "lru") != NULL || strstr(server->eviction, "lfu") != NULL;
+        scoped_reply reply = NULL;
+        struct error refused;
+
+        if (!server->no_touch && (by_use || *server->eviction == '\0'))
+                return false;
+        return redis_ask(redis, "STRLEN rounds:is:this:allowed", &reply, &refused) == 0 ||
+               strstr(refused.text, "MOVED ") != NULL;
+}
 
 static void
 before_scan(struct pass *pass)
@@ -312,11 +352,34 @@ before_scan(struct pass *pass)
         struct error refused;
 
         pass->out->there = -1;
-        if (redis_ask(pass->redis, "DBSIZE", &size, &refused) == 0)
-                pass->out->there = whole(size, -1);
+        if (redis_ask(pass->redis, "DBSIZE", &size, &refused) == 0 && size->type == REDIS_REPLY_INTEGER)
+                pass->out->there = size->integer;
         pass->looked_total = NAN;
         if (pass->order->brake_us > 0 && redis_info(pass->redis, "stats", &info, &refused) == 0)
                 pass->others_ops = redis_info_number(info, "stats", "instantaneous_ops_per_sec", 0);
+        pass->looked_ms = monotonic_ms();
+}
+
+static void
+pass_open(struct pass *pass)
+{
+        const struct redis_scan_order *order = pass->order;
+        uint64_t start = order->most > 0 ? order->start : 0;
+
+        /* Under a ceiling a page is a tenth of a second's worth, so that it does not come in bursts. */
+        pass->count_most = COUNT_MOST;
+        if (order->rate > 0 && order->rate / 30 < COUNT_MOST)
+                pass->count_most = order->rate > 300 ? (int)(order->rate / 30) : COUNT_LEAST;
+        pass->count = pass->count_most;
+        pass->page = &pass->pages[0];
+        pass->next = &pass->pages[1];
+        snprintf(pass->cursor, sizeof pass->cursor, "%llu", (unsigned long long)start);
+        pass->position = mirrored(start);
+        if (order->most == 0 && order->cursor != NULL) {
+                snprintf(pass->cursor, sizeof pass->cursor, "%s", order->cursor);
+                pass->skip = order->skip;
+        }
+        snprintf(pass->run_id, sizeof pass->run_id, "%s", redis_server(pass->redis)->run_id);
 }
 
 int
@@ -329,24 +392,24 @@ redis_scan(struct redis *redis, const struct session *session, const struct redi
                             .visit = visit,
                             .context = context,
                             .out = out,
-                            .count_most = COUNT_MOST,
                             .started_ms = monotonic_ms()};
-        struct redisReply *left;
-        struct error none;
 
         *out = (struct redis_scan){0};
-        /* Under a ceiling a batch is a tenth of a second's worth, so that it does not come in bursts. */
-        if (order->rate > 0 && order->rate / 30 < COUNT_MOST)
-                pass.count_most = order->rate > 300 ? (int)(order->rate / 30) : COUNT_LEAST;
-        pass.count = pass.count_most;
+        pass_open(&pass);
         before_scan(&pass);
-        pass.looked_ms = monotonic_ms();
-        int result = questions_prepare(&pass.questions, order->sizes, err);
-        if (result == 0)
+        pass.questions = questions_open(redis, order->sizes, order->sizes && may_guess(redis), err);
+        if (pass.questions == NULL)
+                return -1;
+        int result;
+        do
                 result = pass_run(&pass, err);
+        while (result != 0 && pass_mend(&pass, err));
         out->took_ms = monotonic_ms() - pass.started_ms;
-        /* What is still under way belongs to nobody: the next question must not read it for its answer. */
-        while (result != 0 && redis_take(redis, &left, &none) == 0)
-                redis_reply_free(left);
+        if (!out->complete)
+                pass_stop(&pass);
+        redis_drain(redis); /* what is still under way: the next question must not read it for its answer */
+        page_free(&pass.pages[0]);
+        page_free(&pass.pages[1]);
+        questions_close(pass.questions);
         return result;
 }

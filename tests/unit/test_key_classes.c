@@ -1,4 +1,5 @@
-/* Keys by class and discovered pattern: what is counted, what names fold into, and a scan that goes on in another run. */
+/* Keys by class and discovered pattern: what is counted, what names fold into, and a scan that goes on in another run.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -121,11 +122,21 @@ add_nth(struct key_classes *all, int i)
         char name[96];
 
         switch (i % 5) {
-        case 0: snprintf(name, sizeof name, "decision:%d", i); break;
-        case 1: snprintf(name, sizeof name, "flag:%c", 'a' + i % 26); break;
-        case 2: snprintf(name, sizeof name, "user:%c%c:cart", 'a' + i % 26, 'a' + i / 5 % 26); break;
-        case 3: snprintf(name, sizeof name, "t:tenant%d:offers:active", i % 7); break;
-        default: snprintf(name, sizeof name, "x:%d:y:%d|\xff<b>", i, i * 7); break;
+        case 0:
+                snprintf(name, sizeof name, "decision:%d", i);
+                break;
+        case 1:
+                snprintf(name, sizeof name, "flag:%c", 'a' + i % 26);
+                break;
+        case 2:
+                snprintf(name, sizeof name, "user:%c%c:cart", 'a' + i % 26, 'a' + i / 5 % 26);
+                break;
+        case 3:
+                snprintf(name, sizeof name, "t:tenant%d:offers:active", i % 7);
+                break;
+        default:
+                snprintf(name, sizeof name, "x:%d:y:%d|\xff<b>", i, i * 7);
+                break;
         }
         add(all, name, strlen(name), types[i % 4], i % 11 == 0 ? -1 : (int64_t)i * i, i % 13 == 0 ? -1 : i * 37 % 9001);
 }
@@ -173,10 +184,13 @@ static void
 test_odd_states(void **state)
 {
         static const char *const odd[] = {
-                "null", "[]", "{\"keys\": \"x\", \"classes\": 3, \"types\": {}, \"root\": []}",
+                "null",
+                "[]",
+                "{\"keys\": \"x\", \"classes\": 3, \"types\": {}, \"root\": []}",
                 "{\"classes\": [{}, {\"tally\": {\"keys\": 3, \"ttls\": [[-1, 2], [999999, 2], [1], 7]}}, {}, {}]}",
                 "{\"types\": [{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]}",
-                "{\"types\": [{\"largest\": [1,2,3,4,5,6,7,8,9]}], \"root\": {\"children\": [{\"children\": [{\"children\": "
+                "{\"types\": [{\"largest\": [1,2,3,4,5,6,7,8,9]}], \"root\": {\"children\": [{\"children\": "
+                "[{\"children\": "
                 "[{\"children\": [{\"children\": [{\"children\": [{\"children\": [{\"children\": [{\"children\": "
                 "[{\"word\": \"too deep\"}]}]}]}]}]}]}]}]}]}}"};
 
