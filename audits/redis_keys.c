@@ -12,174 +12,15 @@
 
 #include "facts.h"
 #include "json.h"
-#include "key_classes.h"
+#include "key_scan.h"
 #include "moment.h"
 #include "redis.h"
 #include "redis_scan.h"
-#include "redis_servers.h"
 #include "scope.h"
 #include "score_cache.h"
 #include "share.h"
 
-/* --- collecting --------------------------------------------------------------------------------------------------- */
-
-/* Keys in databases that this target does not look at: {"db1": 500}.  A server that hides INFO keyspace has none. */
-static int
-server_put(struct redis *redis, json_t *row)
-{
-        scoped_json info = NULL;
-        json_t *others = json_object(), *counts;
-        const char *name;
-        struct error refused;
-
-        if (redis_server_put(redis, row) != 0 || json_put(row, "other_databases", others) != 0)
-                return -1;
-        if (redis_info(redis, "keyspace", &info, &refused) != 0)
-                return 0;
-        json_object_foreach(json_object_get(info, "keyspace"), name, counts)
-        {
-                long long keys = 0;
-                if (strncmp(name, "db", 2) == 0 && atoi(name + 2) != redis_server(redis)->database &&
-                    sscanf(json_string_value(counts), "keys=%lld", &keys) == 1 && json_object_size(others) < 64 &&
-                    json_put_whole(others, name, keys) != 0)
-                        return -1;
-        }
-        return 0;
-}
-
-static int
-key_add(void *context, const struct key_seen *key)
-{
-        return key_classes_add(context, key);
-}
-
-/* What a scan came to, beside the server it was of. */
-static int
-scan_put(json_t *row, const struct redis_scan *scan)
-{
-        json_t *told = json_object();
-
-        return json_put(row, "scan", told) != 0 || json_put_whole(told, "there", scan->there) != 0 ||
-                               json_put_whole(told, "seen", scan->seen) != 0 ||
-                               json_put_whole(told, "vanished", scan->vanished) != 0 ||
-                               json_put_whole(told, "commands", (int64_t)scan->commands) != 0 ||
-                               json_put_whole(told, "took_ms", scan->took_ms) != 0 ||
-                               json_put_whole(told, "braked_ms", scan->braked_ms) != 0 ||
-                               json_put_whole(told, "brakes", scan->brakes) != 0 ||
-                               json_put_whole(told, "slowest_us", scan->slowest_us) != 0 ||
-                               json_put_flag(told, "complete", scan->complete) != 0
-                       ? -1
-                       : 0;
-}
-
-/* How much of the key space a scan saw that did not come to its end. */
-static void
-part_tell(struct error *why, const struct redis_scan *scan, const char *address)
-{
-        char part[80] = "";
-
-        if (scan->there > 0)
-                snprintf(part, sizeof part, " of %lld (%.0f %%)", (long long)scan->there,
-                         fmin(100, 100 * (double)scan->seen / (double)scan->there));
-        if (scan->out_of_time) {
-                error_set(why, REASON_TIMEOUT,
-                          "%s: the time for this target was over after %lld keys%s: they are judged as a sample",
-                          address, (long long)scan->seen, part);
-                error_remedy(why,
-                             "give the target a longer timeout, a higher scan_rate or scan_brake, or set scan_keys to "
-                             "look at a sample that begins elsewhere in every run");
-        } else {
-                error_wrap(why, "the scan broke off after %lld keys%s, which are judged as a sample",
-                           (long long)scan->seen, part);
-        }
-}
-
-/* The scans of all servers of the target, added up. */
-struct looking {
-        struct session *session;
-        struct key_classes *classes;
-        json_t *facts, *servers;
-        size_t count;
-        bool sizes, sampled;
-        int64_t vanished, most;
-};
-
-static int
-server_look(struct looking *looking, struct redis *redis, struct error *err)
-{
-        const struct target *target = looking->session->target;
-        int64_t left_ms = deadline_left_ms(&looking->session->deadline);
-        struct resource resource = {.kind = "server", .name = redis_server(redis)->address};
-        struct redis_scan_order order = {.sizes = redis_has_memory_usage(redis),
-                                         .rate = json_integer_value(target_value(target, "scan_rate")),
-                                         .brake_us = json_integer_value(target_value(target, "scan_brake")) * 1000,
-                                         .most = looking->most,
-                                         .start = (uint64_t)looking->session->now_ms * UINT64_C(0x9e3779b97f4a7c15) >>
-                                                  16,
-                                         .leave_ms = left_ms / 10 < 5000 ? left_ms / 10 : 5000};
-        struct redis_scan scan;
-        struct error why = {0};
-
-        looking->sizes = looking->sizes && order.sizes;
-        int result = redis_scan(redis, looking->session, &order, key_add, looking->classes, &scan, &why);
-        bool over = why.reason == REASON_INTERRUPTED || why.reason == REASON_INTERNAL;
-        if (result != 0 && (over || (looking->count == 1 && scan.seen == 0))) {
-                *err = why;
-                return -1;
-        }
-        json_t *row = json_push(looking->servers, json_object());
-        if (row == NULL || server_put(redis, row) != 0 || scan_put(row, &scan) != 0)
-                return error_memory(err, "facts");
-        looking->vanished += scan.vanished;
-        looking->sampled = looking->sampled || !scan.complete;
-        if (result == 0 && !scan.out_of_time)
-                return 0;
-        part_tell(&why, &scan, redis_server(redis)->address);
-        return facts_gap(looking->facts, "scan", "RED-1,RED-5", &resource, &why) == 0 ? 0 : error_memory(err, "facts");
-}
-
-static int
-servers_look(struct looking *looking, struct redis *const *nodes, struct error *err)
-{
-        const char *role = target_text(looking->session->target, "role");
-        json_t *facts = looking->facts;
-
-        for (size_t i = 0; i < looking->count; i++) {
-                if (server_look(looking, nodes[i], err) != 0)
-                        return -1;
-        }
-        return json_put(facts, "keyspace", key_classes_json(looking->classes)) != 0 ||
-                               json_put_flag(facts, "sizes", looking->sizes) != 0 ||
-                               json_put_flag(facts, "sampled", looking->sampled) != 0 ||
-                               json_put_whole(facts, "vanished", looking->vanished) != 0 ||
-                               json_put_text(facts, "role", role != NULL ? role : "") != 0
-                       ? error_memory(err, "facts")
-                       : 0;
-}
-
-static int
-redis_keys_collect(struct session *session, json_t *facts, struct error *err)
-{
-        struct looking looking = {.session = session, .facts = facts, .servers = json_array(), .sizes = true};
-        struct redis *const *nodes;
-        scoped_json failed = NULL;
-
-        if (json_put(facts, "servers", looking.servers) != 0)
-                return error_memory(err, "facts");
-        if (redis_scan_nodes(session, &nodes, &looking.count, &failed, err) != 0 ||
-            redis_unreachable_note(facts, failed, "scan", "RED-1,RED-5", err) != 0)
-                return -1;
-        int64_t most = json_integer_value(target_value(session->target, "scan_keys"));
-        if (most == 0 && session->policy != NULL)
-                most = policy_whole(session->policy, "RED-1", "sample");
-        looking.most = (most + (int64_t)looking.count - 1) / (int64_t)looking.count;
-        looking.classes = key_classes_open(target_value(session->target, "key_classes"));
-        if (looking.classes == NULL)
-                return error_memory(err, "keys");
-        int result = servers_look(&looking, nodes, err);
-        key_classes_close(looking.classes);
-        return result;
-}
+/* --- rights ------------------------------------------------------------------------------------------------------- */
 
 static int
 redis_keys_check(struct session *session, struct rights *rights, struct error *err)
@@ -192,7 +33,7 @@ redis_keys_check(struct session *session, struct rights *rights, struct error *e
                 return -1;
         bool scans = redis_ask(redis, "SCAN 0 COUNT 1", &reply, &refused) == 0;
         rights_add(rights, scans, "SCAN, PTTL, TYPE on every key",
-                   "ACL SETUSER rounds ~* +scan +pttl +type +memory|usage");
+                   "ACL SETUSER rounds ~* +scan +pttl +type +strlen +memory|usage");
         rights_add(rights, redis_has_memory_usage(redis), "MEMORY USAGE (sizes)", "ACL SETUSER rounds +memory|usage");
         return 0;
 }
@@ -205,17 +46,29 @@ struct judge {
         struct findings *out;
 };
 
+/* Over which runs a scan went that could not be done in one. */
+static const char *
+runs_words(const struct judge *j, const char *comma)
+{
+        const json_t *resumed = json_map(j->facts, "resumed");
+
+        return resumed != NULL
+                       ? findings_text(j->out, "%s seen in %lld runs since %.10s", comma,
+                                       (long long)json_whole(resumed, "runs", 0), json_text(resumed, "since", "?"))
+                       : "";
+}
+
 static const char *
 keys_words(const struct judge *j, double hits, double keys)
 {
         double low, high;
 
         if (!json_flag(j->facts, "sampled", false))
-                return findings_text(j->out, "%.0f of %.0f keys (%.1f %%)", hits, keys,
-                                     keys > 0 ? 100 * hits / keys : 0);
+                return findings_text(j->out, "%.0f of %.0f keys (%.1f %%%s)", hits, keys,
+                                     keys > 0 ? 100 * hits / keys : 0, runs_words(j, ";"));
         share_interval(hits, keys, &low, &high);
-        return findings_text(j->out, "%.1f %% of a sample of %.0f keys (%.1f to %.1f %%)", 100 * hits / keys, keys, low,
-                             high);
+        return findings_text(j->out, "%.1f %% of a sample of %.0f keys (%.1f to %.1f %%%s)", 100 * hits / keys, keys,
+                             low, high, runs_words(j, ";"));
 }
 
 /* What a sample without a single hit still leaves open. */
@@ -315,8 +168,8 @@ class_judge(const struct judge *j, const json_t *class, size_t index)
                                                findings_duration(out, bound));
         } else {
                 findings_pass(out, "RED-1", &resource,
-                              findings_text(out, "%.0f keys%s, TTLs up to %s", keys, sample_words(j, keys),
-                                            findings_duration(out, longest)),
+                              findings_text(out, "%.0f keys%s, TTLs up to %s%s", keys, sample_words(j, keys),
+                                            findings_duration(out, longest), runs_words(j, ",")),
                               expected, "Keys of this class expire in time.");
                 return;
         }
@@ -427,9 +280,9 @@ sizes_judge(const struct judge *j)
                                "check the url's database number");
         else if (over == 0 && !facts_lacks(j->facts, "scan"))
                 findings_pass(out, "RED-5", NULL,
-                              findings_text(out, "the largest value %stakes %s",
+                              findings_text(out, "the largest value %stakes %s%s",
                                             json_flag(j->facts, "sampled", false) ? "of a sample " : "",
-                                            findings_size(out, largest)),
+                                            findings_size(out, largest), runs_words(j, ",")),
                               findings_text(out, "at most %s", findings_size(out, bound)), "No value is oversized.");
 }
 
@@ -457,8 +310,8 @@ const struct audit audit_redis_keys = {
         .summary = "times to live by class and discovered pattern, and the largest values",
         .looks_at = {"redis"},
         .controls = {"RED-1", "RED-5", "LAT-2"},
-        .needs = "ACL SETUSER rounds ~* +@connection +info +dbsize +scan +pttl +type +memory|usage",
-        .collect = redis_keys_collect,
+        .needs = "ACL SETUSER rounds ~* +@connection +info +dbsize +scan +pttl +type +strlen +memory|usage",
+        .collect = key_scan_collect,
         .judge = redis_keys_judge,
         .check = redis_keys_check,
 };

@@ -22,6 +22,10 @@ static const struct setting red_1[] = {
          .min = 0,
          .max = 1e+12,
          .words = "keys looked at; 0: every one"},
+        {.name = "resume",
+         .type = SETTING_DURATION,
+         .fallback = "7d",
+         .words = "a scan that was cut goes on in the next run within this time; 0s: it begins anew"},
         {.type = SETTING_END},
 };
 

@@ -27,12 +27,13 @@ page_left(const struct page *page)
 
 struct questions;
 
-/* `sizes`: MEMORY USAGE is asked; `guess`: types of strings are guessed by name and proved by STRLEN, which some servers
- * take for a use of the key. */
+/* `sizes`: MEMORY USAGE is asked; `guess`: types of strings are guessed by name and proved by STRLEN, which some
+ * servers take for a use of the key. */
 struct questions *questions_open(struct redis *redis, bool sizes, bool guess, struct error *err);
 void questions_close(struct questions *questions);
 
-/* Puts the questions about the keys that are left of a page into the pipeline, and sends it.  Returns how many, or -1. */
+/* Puts the questions about the keys that are left of a page into the pipeline, and sends it.  Returns how many, or -1.
+ */
 int64_t questions_send(struct questions *questions, struct page *page, struct error *err)
         __attribute__((warn_unused_result));
 

@@ -19,7 +19,7 @@ enum {
 struct shape {
         uint64_t hash; /* 0: free */
         uint32_t strength, strings, asked, weighed;
-        bool spoilt; /* not strings alone */
+        bool spoilt;    /* not strings alone */
         int64_t beside; /* bytes of memory beside the values, of all that were weighed */
 };
 

@@ -27,9 +27,15 @@ strings_show(struct redis_shapes *shapes, const char *prefix, const char *type, 
                 char name[96];
                 snprintf(name, sizeof name, "%s%d", prefix, i);
                 switch (ask(shapes, name)) {
-                case ASK_TYPE: redis_shapes_type(shapes, name, strlen(name), type); break;
-                case ASK_BOTH: redis_shapes_weigh(shapes, name, strlen(name), 40, 104); break;
-                case ASK_LENGTH: lengths++; break;
+                case ASK_TYPE:
+                        redis_shapes_type(shapes, name, strlen(name), type);
+                        break;
+                case ASK_BOTH:
+                        redis_shapes_weigh(shapes, name, strlen(name), 40, 104);
+                        break;
+                case ASK_LENGTH:
+                        lengths++;
+                        break;
                 }
         }
         return lengths;
@@ -78,7 +84,8 @@ test_wrong_guesses_end_it(void **state)
                 redis_shapes_wrong(shapes, name, strlen(name));
                 assert_int_equal(ask(shapes, name), ASK_TYPE);
         }
-        assert_int_equal(strings_show(shapes, "z:", "string", 1000), 0); /* after sixteen, nothing is guessed any more */
+        assert_int_equal(strings_show(shapes, "z:", "string", 1000),
+                         0); /* after sixteen, nothing is guessed any more */
         redis_shapes_free(shapes);
 }
 
@@ -92,8 +99,8 @@ test_hostile_names(void **state)
         assert_true(strings_show(shapes, "session:", "string", 200) > 0);
         for (int i = 0; i < 100000; i++) {
                 char name[16];
-                int length = snprintf(name, sizeof name, "%c%c%c%c", 'a' + i % 26, 'a' + i / 26 % 26, 'a' + i / 676 % 26,
-                                      'a' + i / 17576 % 26);
+                int length = snprintf(name, sizeof name, "%c%c%c%c", 'a' + i % 26, 'a' + i / 26 % 26,
+                                      'a' + i / 676 % 26, 'a' + i / 17576 % 26);
                 redis_shapes_ask(shapes, name, (size_t)length);
                 if (i % 50 == 0)
                         ask(shapes, "session:1");
