@@ -156,7 +156,7 @@ golden: all unit-binaries
 	@GOLDEN=accept $(MAKE) --no-print-directory unit
 
 coverage: deps
-	@$(MAKE) --no-print-directory BUILD=build-coverage CFLAGS='-O0 -g --coverage' test-binaries
+	@$(MAKE) --no-print-directory BUILD=build-coverage CFLAGS='-O0 -g --coverage -fprofile-update=atomic' test-binaries
 	@tests/run build-coverage || true
 	@gcovr --root . --exclude 'tests/' --exclude 'build/' --object-directory build-coverage build-coverage --print-summary --html-details build-coverage/coverage.html
 
