@@ -25,6 +25,7 @@ struct redis_scan_order {
 struct redis_scan {
         int64_t seen, vanished; /* keys; gone between SCAN and the questions about them */
         int64_t there;          /* DBSIZE at the start; -1: not told */
+        int64_t near_us;        /* the round trip of a small question before the scan */
         int64_t took_ms, braked_ms, brakes, slowest_us;
         uint64_t commands;
         int64_t mended;  /* times the connection broke and was opened again */

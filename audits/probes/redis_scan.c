@@ -14,7 +14,9 @@
 #include "scope.h"
 
 enum {
-        COUNT_MOST = 500, /* keys a page: as many as fit into the processor's cache on both sides */
+        COUNT_NEAR = 500, /* keys a page: as many as fit into the processor's cache on both sides */
+        COUNT_FAR = 2000, /* over a long link, where each page costs a round trip: the server is at it for 1.5 ms */
+        NEAR_US = 500,    /* a round trip that is worth a page more */
         COUNT_LEAST = 10, /* of a braked scan: SCAN's own default */
         PAUSE_MOST_MS = 500,
         LOOK_MS = 1000,  /* between looks at what others do */
@@ -354,6 +356,7 @@ before_scan(struct pass *pass)
         pass->out->there = -1;
         if (redis_ask(pass->redis, "DBSIZE", &size, &refused) == 0 && size->type == REDIS_REPLY_INTEGER)
                 pass->out->there = size->integer;
+        pass->out->near_us = redis_round_trip_us(pass->redis);
         pass->looked_total = NAN;
         if (pass->order->brake_us > 0 && redis_info(pass->redis, "stats", &info, &refused) == 0)
                 pass->others_ops = redis_info_number(info, "stats", "instantaneous_ops_per_sec", 0);
@@ -367,10 +370,11 @@ pass_open(struct pass *pass)
         uint64_t start = order->most > 0 ? order->start : 0;
 
         /* Under a ceiling a page is a tenth of a second's worth, so that it does not come in bursts. */
-        pass->count_most = COUNT_MOST;
-        if (order->rate > 0 && order->rate / 30 < COUNT_MOST)
-                pass->count_most = order->rate > 300 ? (int)(order->rate / 30) : COUNT_LEAST;
-        pass->count = pass->count_most;
+        int64_t count = COUNT_NEAR * (1 + pass->out->near_us / NEAR_US);
+        count = count < COUNT_FAR ? count : COUNT_FAR;
+        if (order->rate > 0 && order->rate / 30 < count)
+                count = order->rate > 300 ? order->rate / 30 : COUNT_LEAST;
+        pass->count = pass->count_most = (int)count;
         pass->page = &pass->pages[0];
         pass->next = &pass->pages[1];
         snprintf(pass->cursor, sizeof pass->cursor, "%llu", (unsigned long long)start);
@@ -395,8 +399,8 @@ redis_scan(struct redis *redis, const struct session *session, const struct redi
                             .started_ms = monotonic_ms()};
 
         *out = (struct redis_scan){0};
-        pass_open(&pass);
         before_scan(&pass);
+        pass_open(&pass);
         pass.questions = questions_open(redis, order->sizes, order->sizes && may_guess(redis), err);
         if (pass.questions == NULL)
                 return -1;

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Two million keys in the key mix of the platform: TTL, type and size of every one beside `redis-cli --bigkeys` and `--memkeys`, on the
-# same server and in the same run; and what the scan does to a concurrent client, with and without the brake.
+# same server and in the same run; the same over a link of half a millisecond each way, as between zones; and what the scan does to a
+# concurrent client, with and without the brake.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/integration/lib.sh
@@ -28,14 +29,14 @@ awk -v keys="$KEYS" 'BEGIN {
         } }' | sed 's/$/\r/' | "$cli" -p "$port" --pipe | tail -n 1
 echo "keys                                   $("$cli" -p "$port" DBSIZE), $("$cli" -p "$port" INFO memory | sed -n 's/^used_memory_human:\([^\r]*\).*/\1/p')"
 
-config() { # NAME SETTINGS
+config() { # NAME SETTINGS [PORT]
         cat >"$WORK/$1.yaml" <<Y
 version: 1
 store: sqlite:$WORK/$1.db
 targets:
   - name: cache
     kind: redis
-    url: redis://127.0.0.1:$port
+    url: redis://127.0.0.1:${3:-$port}
     role: cache
     timeout: 20m
     key_classes: [{name: decision, match: "decision:*", ttl: 2h}, {name: enrich, match: "enrich:*", ttl: 2h}, {name: session, match: "session:*"}]
@@ -63,7 +64,21 @@ for _ in 1 2; do
         busy=$(awk -v a="$began" -v b="$(cpu)" -v ms="$MS" 'BEGIN {print 100 * (b - a) / ms}')
         [ "$MS" -lt "$best" ] && best=$MS
 done
-server=$("$cli" -p "$port" INFO commandstats | sed -n 's/^cmdstat_memory|usage:calls=\([0-9]*\).*/\1/p')
+# A server that evicts by use is asked three questions a key, since STRLEN would count as one.
+"$cli" -p "$port" CONFIG SET maxmemory-policy volatile-lru >/dev/null
+measure free
+by_use=$MS
+"$cli" -p "$port" CONFIG SET maxmemory-policy noeviction >/dev/null
+# Far away.  --memkeys would need ten minutes: it gets half of one, and the share of the keys that it came through is told.
+far=$(free_port)
+start "$BUILD/tests/bench/far" "$far" "$port" 500
+wait_port "$far"
+config far "scan_brake: 0s" "$far"
+measure far
+far_ms=$MS
+"$cli" -p "$port" CONFIG RESETSTAT >/dev/null
+timeout "${FAR_SECONDS:-30}" "$cli" -p "$far" --memkeys >/dev/null
+far_keys=$("$cli" -p "$port" INFO commandstats | sed -n 's/^cmdstat_memory|usage:calls=\([0-9]*\).*/\1/p')
 
 latency() { # LABEL: one line of the table
         local asked p50 p99 p999 worst
@@ -76,9 +91,13 @@ scanning() { # NAME
 }
 "$cli" -p "$port" SET latency:probe 1 >/dev/null
 echo "rounds: TTL, type, size of every key   $best ms (best of 3), $memory KiB resident, $seen keys in its first 20 patterns and 3 classes"
+echo "  where eviction goes by use           $by_use ms (three questions a key instead of two)"
 echo "redis-cli --bigkeys                    $bigkeys ms (type and length)"
-echo "redis-cli --memkeys                    $memkeys ms (type and size), ${server:-?} sizes asked in all"
+echo "redis-cli --memkeys                    $memkeys ms (type and size)"
 awk -v a="$memkeys" -v b="$best" -v c="$bigkeys" 'BEGIN {printf "times as fast as --memkeys / --bigkeys   %.1f / %.1f\n", a / b, c / b}'
+awk -v ms="$far_ms" -v keys="$far_keys" -v all="$KEYS" -v s="${FAR_SECONDS:-30}" 'BEGIN {
+        printf "over a link of 0.5 ms each way         rounds %d ms; --memkeys came through %d keys in %d s, so %.0f s for all (%.0f times)\n",
+                ms, keys, s, all * s / keys, all * s * 1000 / keys / ms}'
 printf '\n%-28s %8s %8s %8s %8s %8s\n' "a client, one GET a ms" "asked" "p50 us" "p99 us" "p99.9 us" "max us"
 latency alone
 for name in free braked; do
