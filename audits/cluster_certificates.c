@@ -119,15 +119,7 @@ host_judge(const struct certificate_judge *j, const json_t *row, size_t index)
 static bool
 was_swept(const struct certificate_judge *j, const char *host)
 {
-        size_t i;
-        json_t *row;
-
-        json_array_foreach((json_t *)json_list(j->facts, "endpoints"), i, row)
-        {
-                if (strcmp(json_text(row, "name", ""), host) == 0)
-                        return true;
-        }
-        return false;
+        return json_find(json_list(j->facts, "endpoints"), "name", host) != NULL;
 }
 
 static void

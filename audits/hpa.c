@@ -92,20 +92,6 @@ target_remedy(const struct verdict *v, const json_t *metric, double bound)
                 container ? "containerResource" : "resource", bound);
 }
 
-static bool
-lists_text(const json_t *list, const char *text)
-{
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)list, i, one)
-        {
-                if (json_is_string(one) && strcmp(json_string_value(one), text) == 0)
-                        return true;
-        }
-        return false;
-}
-
 /* "a, b and 3 more" */
 static const char *
 names_text(struct findings *out, const json_t *names)
@@ -145,7 +131,7 @@ cpu_judge(struct verdict *v)
                               "It waits until the pods are so busy that a burst outruns it: new pods need a minute to "
                               "serve.",
                               target_remedy(v, metric, bound));
-                if (container != NULL ? lists_text(without, container) : json_array_size(without) > 0)
+                if (container != NULL ? json_holds(without, container) : json_array_size(without) > 0)
                         fault(v,
                               findings_text(v->out, "no CPU request in %s",
                                             container != NULL ? container : names_text(v->out, without)),

@@ -171,17 +171,7 @@ server_judge(const struct policy *policy, int64_t server_ms, struct findings *ou
 static bool
 logs_in(const json_t *roles, const char *name)
 {
-        size_t i;
-        json_t *role;
-
-        if (*name == '\0')
-                return true;
-        json_array_foreach((json_t *)roles, i, role)
-        {
-                if (strcmp(json_text(role, "name", ""), name) == 0)
-                        return true;
-        }
-        return false;
+        return *name == '\0' || json_find(roles, "name", name) != NULL;
 }
 
 /* One override beyond the bound: of a role, of a database, or of a role in a database. */

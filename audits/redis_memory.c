@@ -88,15 +88,7 @@ struct judge {
 static bool
 listed(const struct policy *policy, const char *setting, const char *word)
 {
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)policy_value(policy, "RED-2", setting), i, one)
-        {
-                if (json_is_string(one) && strcmp(json_string_value(one), word) == 0)
-                        return true;
-        }
-        return false;
+        return json_holds(policy_value(policy, "RED-2", setting), word);
 }
 
 /* RED-2 of one server whose role is known. */

@@ -76,16 +76,13 @@ elsewhere(const struct judge *j, const char *is, const char *wanted)
 static bool
 unread(const struct judge *j, const char *control)
 {
-        size_t i, k;
-        json_t *gap, *one;
+        size_t i;
+        json_t *gap;
 
         json_array_foreach((json_t *)json_list(j->facts, "gaps"), i, gap)
         {
-                json_array_foreach((json_t *)json_list(gap, "controls"), k, one)
-                {
-                        if (json_is_string(one) && strcmp(json_string_value(one), control) == 0)
-                                return true;
-                }
+                if (json_holds(json_list(gap, "controls"), control))
+                        return true;
         }
         return false;
 }

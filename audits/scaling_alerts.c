@@ -26,19 +26,12 @@ struct judge {
 static bool
 is_about(const struct judge *j, const struct alert_level *level, const char *cluster, const json_t *trigger)
 {
-        size_t i;
-        json_t *queue;
-
         if (!alert_level_of_cluster(level, cluster))
                 return false;
-        if (!level->narrowed || strcmp(level->op, "=") != 0)
+        if (!level->narrowed || strcmp(level->op, "=") != 0 ||
+            !json_holds(policy_value(j->policy, "WRK-1", "queues"), level->value))
                 return true;
-        json_array_foreach((json_t *)policy_value(j->policy, "WRK-1", "queues"), i, queue)
-        {
-                if (json_is_string(queue) && strcmp(json_string_value(queue), level->value) == 0)
-                        return keda_trigger_names(trigger, level->value);
-        }
-        return true;
+        return keda_trigger_names(trigger, level->value);
 }
 
 /* The rule that fires first of those about a trigger; of equals the one that is loaded.  The count when there is none.

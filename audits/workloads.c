@@ -71,12 +71,8 @@ lacks_text(const struct judge *j, const json_t *container, const char **flags)
 
         *flags = "";
         for (size_t k = 0; k < sizeof bounds / sizeof bounds[0]; k++) {
-                size_t i;
-                json_t *one;
-                bool lacks = false;
-                json_array_foreach((json_t *)json_list(container, "lacks"), i, one)
-                        lacks = lacks || (json_is_string(one) && strcmp(json_string_value(one), bounds[k].word) == 0);
-                if (!lacks || (!cpu_limits && strcmp(bounds[k].word, "CPU limit") == 0))
+                if (!json_holds(json_list(container, "lacks"), bounds[k].word) ||
+                    (!cpu_limits && strcmp(bounds[k].word, "CPU limit") == 0))
                         continue;
                 text = findings_text(j->out, "%s%s%s", text, *text != '\0' ? ", " : "", bounds[k].word);
                 /* One flag with both values: of a repeated one kubectl takes the last alone. */

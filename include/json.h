@@ -32,6 +32,12 @@ const json_t *json_at(const json_t *object, ...) __attribute__((sentinel));
  * none. Source: RFC 6901. */
 const json_t *json_pointer(const json_t *document, const char *pointer);
 
+/* The first object of an array whose `key` is this text (an absent key is ""); NULL when there is none. */
+const json_t *json_find(const json_t *list, const char *key, const char *text);
+
+/* True when the text stands in an array of texts; false for no array. */
+bool json_holds(const json_t *list, const char *text);
+
 /* True when one of the shell patterns in `globs` (an array of texts) fits `text`; false for no array. */
 bool json_globs_match(const json_t *globs, const char *text);
 

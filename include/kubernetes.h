@@ -87,6 +87,10 @@ double kubernetes_quantity(const json_t *value);
 const char *kubernetes_name(const json_t *item);
 const char *kubernetes_namespace(const json_t *item);
 
+/* Whether an object whose label `key` of the expression has this value (NULL: none) fits it: In, NotIn, Exists,
+ * DoesNotExist.  No other operator does. */
+bool kubernetes_expression_holds(const json_t *expression, const char *label);
+
 /* True when a label selector (matchLabels, matchExpressions) selects these labels.  An empty selector selects
  * everything, a missing one (NULL or null) nothing. */
 bool kubernetes_selects(const json_t *selector, const json_t *labels);

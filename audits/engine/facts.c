@@ -47,15 +47,7 @@ facts_gap(json_t *facts, const char *part, const char *controls, const struct re
 bool
 facts_lacks(const json_t *facts, const char *part)
 {
-        size_t i;
-        json_t *gap;
-
-        json_array_foreach((json_t *)json_list(facts, "gaps"), i, gap)
-        {
-                if (strcmp(json_text(gap, "part", ""), part) == 0)
-                        return true;
-        }
-        return false;
+        return json_find(json_list(facts, "gaps"), "part", part) != NULL;
 }
 
 /* How many gaps among [from, to) are about the same resource and miss the same control. */

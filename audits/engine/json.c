@@ -114,6 +114,34 @@ json_pointer(const json_t *document, const char *pointer)
         return document;
 }
 
+const json_t *
+json_find(const json_t *list, const char *key, const char *text)
+{
+        size_t i;
+        json_t *row;
+
+        json_array_foreach((json_t *)list, i, row)
+        {
+                if (strcmp(json_text(row, key, ""), text) == 0)
+                        return row;
+        }
+        return NULL;
+}
+
+bool
+json_holds(const json_t *list, const char *text)
+{
+        size_t i;
+        json_t *one;
+
+        json_array_foreach((json_t *)list, i, one)
+        {
+                if (json_is_string(one) && strcmp(json_string_value(one), text) == 0)
+                        return true;
+        }
+        return false;
+}
+
 bool
 json_globs_match(const json_t *globs, const char *text)
 {

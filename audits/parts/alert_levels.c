@@ -112,15 +112,5 @@ alert_levels_find(const json_t *facts, const json_t *texts, const json_t *place_
 bool
 alert_level_of_cluster(const struct alert_level *level, const char *cluster)
 {
-        size_t i;
-        json_t *name;
-
-        if (level->clusters == NULL)
-                return true;
-        json_array_foreach((json_t *)level->clusters, i, name)
-        {
-                if (json_is_string(name) && strcmp(json_string_value(name), cluster) == 0)
-                        return true;
-        }
-        return false;
+        return level->clusters == NULL || json_holds(level->clusters, cluster);
 }

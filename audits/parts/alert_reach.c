@@ -73,26 +73,12 @@ fire_judge(const struct alert_judge *j, const struct alert_rule *rule)
 /* --- labels ------------------------------------------------------------------------------------------------------- */
 
 static bool
-has_text(const json_t *list, const char *text)
-{
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)list, i, one)
-        {
-                if (json_is_string(one) && strcmp(json_string_value(one), text) == 0)
-                        return true;
-        }
-        return false;
-}
-
-static bool
 labels_judge(const struct alert_judge *j, const struct alert_rule *rule)
 {
         const char *severity = policy_text(j->policy, control, "severity_label");
         const char *runbook = policy_text(j->policy, control, "runbook_annotation");
         bool has_severity = *json_text(json_map(rule->facts, "labels"), severity, "") != '\0';
-        bool has_runbook = has_text(json_list(rule->facts, "annotations"), runbook);
+        bool has_runbook = json_holds(json_list(rule->facts, "annotations"), runbook);
 
         if (has_severity && has_runbook)
                 return true;

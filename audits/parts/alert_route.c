@@ -92,20 +92,6 @@ struct walk {
         json_t *reached;
 };
 
-static const json_t *
-receiver_find(const json_t *routing, const char *name)
-{
-        size_t i;
-        json_t *receiver;
-
-        json_array_foreach((json_t *)json_list(routing, "receivers"), i, receiver)
-        {
-                if (strcmp(json_text(receiver, "name", ""), name) == 0)
-                        return receiver;
-        }
-        return NULL;
-}
-
 static json_t *
 list_copy(const json_t *list)
 {
@@ -116,7 +102,7 @@ static void
 reached_add(struct walk *walk, const json_t *route, bool sure)
 {
         const char *name = json_text(route, "receiver", "");
-        const json_t *receiver = receiver_find(walk->routing, name);
+        const json_t *receiver = json_find(json_list(walk->routing, "receivers"), "name", name);
         size_t i;
         json_t *other;
 

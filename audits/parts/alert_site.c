@@ -65,15 +65,8 @@ static bool
 is_place(void *context, const char *label)
 {
         const struct alert_site *site = context;
-        size_t i;
-        json_t *one;
 
-        json_array_foreach((json_t *)site->place_labels, i, one)
-        {
-                if (json_is_string(one) && strcmp(json_string_value(one), label) == 0)
-                        return true;
-        }
-        return false;
+        return json_holds(site->place_labels, label);
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */

@@ -269,16 +269,9 @@ use_add(json_t *row, const char *kind, const char *namespace_, const char *name)
 {
         json_t *users = json_object_get(row, "used_by");
         char text[700];
-        size_t i;
-        json_t *one;
 
         snprintf(text, sizeof text, "%s %s/%s", kind, namespace_, name);
-        json_array_foreach(users, i, one)
-        {
-                if (strcmp(json_string_value(one), text) == 0)
-                        return;
-        }
-        if (json_array_size(users) < 20)
+        if (!json_holds(users, text) && json_array_size(users) < 20)
                 json_push(users, json_bytes(text, strlen(text)));
 }
 

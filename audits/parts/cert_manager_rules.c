@@ -43,20 +43,6 @@ renewal_moment(const json_t *row, const char *key)
         return at_ms > 0 && at_ms < 253402300800000 ? at_ms : 0;
 }
 
-static bool
-among(const json_t *list, const char *word)
-{
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)list, i, one)
-        {
-                if (json_is_string(one) && strcmp(json_string_value(one), word) == 0)
-                        return true;
-        }
-        return false;
-}
-
 static void
 say(struct fault *fault, const char *remedy, const char *sentence)
 {
@@ -129,7 +115,7 @@ issuer_faults(struct fault *fault)
         const char *words = renewal_issuer_words(r, fault->certificate), *text;
 
         if (type == NULL || json_flag(fault->certificate, "authority", false) ||
-            among(policy_value(r->policy, "CRT-1", "issuers"), type))
+            json_holds(policy_value(r->policy, "CRT-1", "issuers"), type))
                 return;
         if (strcmp(type, "selfsigned") == 0)
                 text = findings_text(r->out, "Its issuer %s lets it sign itself: no client trusts it.", words);

@@ -267,13 +267,5 @@ custom_expect_sound(const json_t *expect, char *why, size_t size)
 const json_t *
 custom_find(const json_t *rules, const char *id)
 {
-        size_t i;
-        json_t *rule;
-
-        json_array_foreach((json_t *)rules, i, rule)
-        {
-                if (strcmp(json_text(rule, "id", ""), id) == 0)
-                        return rule;
-        }
-        return NULL;
+        return json_find(rules, "id", id);
 }

@@ -50,15 +50,7 @@ static const char columns_sql[] =
 static const json_t *
 column_find(const json_t *rows, const char *name)
 {
-        size_t i;
-        json_t *row;
-
-        json_array_foreach((json_t *)rows, i, row)
-        {
-                if (name != NULL && strcmp(json_text(row, "name", ""), name) == 0)
-                        return row;
-        }
-        return NULL;
+        return name != NULL ? json_find(rows, "name", name) : NULL;
 }
 
 /* The column that the configuration names, which must be there; else the first usual one that is there and readable. */

@@ -30,15 +30,10 @@ bool
 evidence_is_for(const json_t *row, const char *control, const struct policy *policy)
 {
         const json_t *controls = json_list(row, "controls");
-        size_t i;
-        json_t *id;
 
-        json_array_foreach((json_t *)controls, i, id)
-        {
-                if (json_is_string(id) && strcmp(json_string_value(id), control) == 0)
-                        return true;
-        }
-        for (i = 0; controls == NULL && i < sizeof known / sizeof *known; i++) {
+        if (json_holds(controls, control))
+                return true;
+        for (size_t i = 0; controls == NULL && i < sizeof known / sizeof *known; i++) {
                 if (strcmp(known[i].control, control) == 0 && known[i].named != NULL)
                         return strcmp(policy_text(policy, control, known[i].named), json_text(row, "name", "")) == 0;
         }

@@ -81,41 +81,21 @@ taints_let(const json_t *taints, const json_t *tolerations)
         return true;
 }
 
-static bool
-among(const json_t *values, const char *value)
-{
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)values, i, one)
-        {
-                if (json_is_string(one) && strcmp(json_string_value(one), value) == 0)
-                        return true;
-        }
-        return false;
-}
-
+/* Nodes are chosen by numbers, too. */
 static bool
 expression_holds(const json_t *expression, const struct node *node)
 {
         const char *operator= json_text(expression, "operator", "");
         const char *label = label_of(node, json_text(expression, "key", ""));
-        const json_t *values = json_list(expression, "values");
-        const char *bound = json_string_value(json_array_get(values, 0));
+        const char *bound = json_string_value(json_array_get(json_list(expression, "values"), 0));
+        bool greater = strcmp(operator, "Gt") == 0;
 
-        if (strcmp(operator, "In") == 0)
-                return label != NULL && among(values, label);
-        if (strcmp(operator, "NotIn") == 0)
-                return label == NULL || !among(values, label);
-        if (strcmp(operator, "Exists") == 0)
-                return label != NULL;
-        if (strcmp(operator, "DoesNotExist") == 0)
-                return label == NULL;
+        if (!greater && strcmp(operator, "Lt") != 0)
+                return kubernetes_expression_holds(expression, label);
         if (label == NULL || bound == NULL)
                 return false;
-        if (strcmp(operator, "Gt") == 0)
-                return strtoll(label, NULL, 10) > strtoll(bound, NULL, 10);
-        return strcmp(operator, "Lt") == 0 && strtoll(label, NULL, 10) < strtoll(bound, NULL, 10);
+        long long own = strtoll(label, NULL, 10), other = strtoll(bound, NULL, 10);
+        return greater ? own > other : own < other;
 }
 
 /* All expressions of a term; a term without any selects nothing. */
@@ -178,7 +158,7 @@ node_allowed(struct simulation *s, const struct pod *pod, size_t n)
 static bool
 rule_counts(const json_t *rule, const json_t *placement)
 {
-        return among(json_list(rule, "namespaces"), json_text(placement, "namespace", "")) &&
+        return json_holds(json_list(rule, "namespaces"), json_text(placement, "namespace", "")) &&
                kubernetes_selects(json_object_get(rule, "selector"), json_map(placement, "labels"));
 }
 

@@ -269,20 +269,6 @@ domain_of(const struct building *b, size_t n, const char *topology)
         return json_text(json_object_get(json_array_get(b->shapes, (size_t)b->shape_of[n]), "labels"), topology, NULL);
 }
 
-static bool
-among(const json_t *names, const char *name)
-{
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)names, i, one)
-        {
-                if (json_is_string(one) && strcmp(json_string_value(one), name) == 0)
-                        return true;
-        }
-        return false;
-}
-
 /* How many of these pods the rule selects, by domain; those of the fullest node do not stay.  Pods of one workload come
  * one after the other and share their labels' text: what the selector says of it is kept for the next. */
 static int
@@ -295,7 +281,7 @@ rule_occupied(const struct building *b, json_t *rule, const struct cluster_pod *
 
         for (size_t i = 0; i < count; i++) {
                 const struct cluster_pod *pod = &pods[i];
-                size_t n = *pod->node != '\0' && pod_lives(pod) && among(namespaces, pod->namespace_)
+                size_t n = *pod->node != '\0' && pod_lives(pod) && json_holds(namespaces, pod->namespace_)
                                    ? cluster_node_index(b->cluster, pod->node)
                                    : SIZE_MAX;
                 if (n == SIZE_MAX || n == b->fullest)

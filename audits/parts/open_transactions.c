@@ -261,15 +261,7 @@ root_row(const struct lock_tree *tree, size_t from, size_t span)
 static const json_t *
 prepared_in(const struct judge *j, const char *database)
 {
-        size_t i;
-        json_t *row;
-
-        json_array_foreach((json_t *)json_list(j->facts, "prepared"), i, row)
-        {
-                if (strcmp(json_text(row, "database", ""), database) == 0)
-                        return row;
-        }
-        return NULL;
+        return json_find(json_list(j->facts, "prepared"), "database", database);
 }
 
 static const char *

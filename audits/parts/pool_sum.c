@@ -32,31 +32,13 @@ struct tally {
 static bool
 host_counts(const struct tally *tally, const char *host)
 {
-        size_t i;
-        json_t *wanted;
-
-        if (json_array_size(tally->hosts) == 0)
-                return true;
-        json_array_foreach((json_t *)tally->hosts, i, wanted)
-        {
-                if (json_is_string(wanted) && strcmp(json_string_value(wanted), host) == 0)
-                        return true;
-        }
-        return false;
+        return json_array_size(tally->hosts) == 0 || json_holds(tally->hosts, host);
 }
 
 static const json_t *
 user_row(const struct tally *tally, const char *user)
 {
-        size_t i;
-        json_t *row;
-
-        json_array_foreach((json_t *)json_list(tally->instance, "users"), i, row)
-        {
-                if (strcmp(json_text(row, "name", ""), user) == 0)
-                        return row;
-        }
-        return NULL;
+        return json_find(json_list(tally->instance, "users"), "name", user);
 }
 
 /* One pool's size with its reserve: the user's own setting, else the database's. */

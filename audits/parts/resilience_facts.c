@@ -46,16 +46,9 @@ static void
 host_add(json_t *hosts, const char *host, const char *namespace_)
 {
         char text[700];
-        size_t i;
-        json_t *one;
 
         resilience_host(host, namespace_, text, sizeof text);
-        json_array_foreach(hosts, i, one)
-        {
-                if (strcmp(json_string_value(one), text) == 0)
-                        return;
-        }
-        if (text[0] != '\0' && json_array_size(hosts) < HOSTS_MOST)
+        if (text[0] != '\0' && !json_holds(hosts, text) && json_array_size(hosts) < HOSTS_MOST)
                 json_push(hosts, json_bytes(text, strlen(text)));
 }
 

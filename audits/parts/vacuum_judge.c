@@ -3,7 +3,6 @@
 #include "vacuum_judge.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "json.h"
 
@@ -22,13 +21,5 @@ vacuum_count(struct findings *out, double count)
 const json_t *
 vacuum_database(const struct vacuum_judge *judge, const char *name)
 {
-        size_t i;
-        json_t *row;
-
-        json_array_foreach((json_t *)json_list(judge->facts, "databases"), i, row)
-        {
-                if (strcmp(json_text(row, "name", ""), name) == 0)
-                        return row;
-        }
-        return NULL;
+        return json_find(json_list(judge->facts, "databases"), "name", name);
 }

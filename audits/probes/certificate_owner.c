@@ -70,8 +70,6 @@ certificate_place(json_t *certificates, const char *id, const char *place)
 {
         json_t *certificate = json_object_get(certificates, id);
         json_t *places = json_object_get(certificate, "places");
-        size_t i;
-        json_t *one;
 
         if (certificate == NULL)
                 return;
@@ -79,12 +77,7 @@ certificate_place(json_t *certificates, const char *id, const char *place)
                 places = json_array();
                 json_put(certificate, "places", places);
         }
-        json_array_foreach(places, i, one)
-        {
-                if (strcmp(json_string_value(one), place) == 0)
-                        return;
-        }
-        if (i < PLACES_MOST)
+        if (!json_holds(places, place) && json_array_size(places) < PLACES_MOST)
                 json_push(places, json_bytes(place, strlen(place)));
 }
 

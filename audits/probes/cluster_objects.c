@@ -292,20 +292,6 @@ bound_read(struct intern *texts, const json_t *spec, const char *key)
         return intern_text(texts, text);
 }
 
-static const json_t *
-condition_find(const json_t *status, const char *type)
-{
-        size_t i;
-        json_t *condition;
-
-        json_array_foreach((json_t *)json_list(status, "conditions"), i, condition)
-        {
-                if (strcmp(json_text(condition, "type", ""), type) == 0)
-                        return condition;
-        }
-        return NULL;
-}
-
 int
 budget_visit(void *context, const json_t *item)
 {
@@ -324,7 +310,9 @@ budget_visit(void *context, const json_t *item)
                 .selector_json = intern_json(texts, json_map(spec, "selector")),
                 .min_available = bound_read(texts, spec, "minAvailable"),
                 .max_unavailable = bound_read(texts, spec, "maxUnavailable"),
-                .reason = intern_text(texts, json_text(condition_find(status, "DisruptionAllowed"), "reason", "")),
+                .reason = intern_text(texts,
+                                      json_text(json_find(json_list(status, "conditions"), "type", "DisruptionAllowed"),
+                                                "reason", "")),
                 .allowed = (int32_t)json_whole(status, "disruptionsAllowed", -1),
                 .healthy = (int32_t)json_whole(status, "currentHealthy", -1),
                 .desired = (int32_t)json_whole(status, "desiredHealthy", -1),

@@ -13,20 +13,6 @@
 
 /* --- containers --------------------------------------------------------------------------------------------------- */
 
-static const json_t *
-status_of(const json_t *status, const char *list, const char *name)
-{
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)json_list(status, list), i, one)
-        {
-                if (strcmp(json_text(one, "name", ""), name) == 0)
-                        return one;
-        }
-        return NULL;
-}
-
 static void
 status_read(struct intern *texts, const json_t *status, struct cluster_container *row)
 {
@@ -62,7 +48,9 @@ container_read(struct intern *texts, const json_t *container, const json_t *stat
         row->memory_limit = kubernetes_quantity(json_object_get(limits, "memory"));
         row->role = sidecar ? CLUSTER_SIDECAR : init ? CLUSTER_INIT : CLUSTER_APP;
         row->startup_probe = json_map(container, "startupProbe") != NULL;
-        status_read(texts, status_of(status, init ? "initContainerStatuses" : "containerStatuses", name), row);
+        status_read(texts,
+                    json_find(json_list(status, init ? "initContainerStatuses" : "containerStatuses"), "name", name),
+                    row);
 }
 
 const struct cluster_container *

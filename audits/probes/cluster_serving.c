@@ -32,27 +32,13 @@ use_add(struct cluster_uses *uses, const char *kind, const json_t *object, const
         return row;
 }
 
-static bool
-list_holds(const json_t *list, const char *text)
-{
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)list, i, one)
-        {
-                if (json_is_string(one) && strcmp(json_string_value(one), text) == 0)
-                        return true;
-        }
-        return false;
-}
-
 static void
 host_add(json_t *row, const char *host)
 {
         json_t *hosts = json_object_get(row, "hosts");
 
         if (row != NULL && host != NULL && *host != '\0' && json_array_size(hosts) < HOSTS_MOST &&
-            !list_holds(hosts, host))
+            !json_holds(hosts, host))
                 json_push(hosts, json_bytes(host, strlen(host)));
 }
 
@@ -65,7 +51,7 @@ address_add(json_t *row, const char *host, int64_t port)
         if (row == NULL || *host == '\0' || port < 1 || port > 65535 || json_array_size(addresses) >= ADDRESSES_MOST)
                 return;
         snprintf(text, sizeof text, strchr(host, ':') != NULL ? "[%.253s]:%" PRId64 : "%.253s:%" PRId64, host, port);
-        if (!list_holds(addresses, text))
+        if (!json_holds(addresses, text))
                 json_push(addresses, json_bytes(text, strlen(text)));
 }
 
@@ -153,7 +139,7 @@ cluster_ingress_visit(void *context, const json_t *ingress)
         json_array_foreach((json_t *)json_list(spec, "rules"), i, entry)
         {
                 const char *name = json_text(entry, "host", "");
-                if (*name == '\0' || list_holds(named, name))
+                if (*name == '\0' || json_holds(named, name))
                         continue;
                 if (plain == NULL) {
                         plain = use_add(uses, "Ingress", ingress, "", "");

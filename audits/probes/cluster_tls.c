@@ -207,13 +207,5 @@ cluster_tls(struct session *session, const json_t **out, struct error *err)
 const json_t *
 cluster_tls_error(const json_t *found, const char *source)
 {
-        size_t i;
-        json_t *row;
-
-        json_array_foreach((json_t *)json_list(found, "sources"), i, row)
-        {
-                if (strcmp(json_text(row, "name", ""), source) == 0)
-                        return json_map(row, "error");
-        }
-        return NULL;
+        return json_map(json_find(json_list(found, "sources"), "name", source), "error");
 }

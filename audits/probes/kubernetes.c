@@ -233,8 +233,8 @@ kubernetes_text(struct kubernetes *kubernetes, const char *path, size_t largest,
 static int
 group_serves(struct kubernetes *kubernetes, const char *group, const char *version, bool *serves, struct error *err)
 {
-        size_t i, j;
-        json_t *one_group, *one_version;
+        size_t i;
+        json_t *one_group;
 
         *serves = *group == '\0';
         if (*serves)
@@ -245,11 +245,8 @@ group_serves(struct kubernetes *kubernetes, const char *group, const char *versi
         {
                 if (strcmp(json_text(one_group, "name", ""), group) != 0)
                         continue;
-                json_array_foreach((json_t *)json_list(one_group, "versions"), j, one_version)
-                {
-                        if (strcmp(json_text(one_version, "version", ""), version) == 0)
-                                *serves = true;
-                }
+                if (json_find(json_list(one_group, "versions"), "version", version) != NULL)
+                        *serves = true;
         }
         return 0;
 }
@@ -288,9 +285,6 @@ int
 kubernetes_serves(struct kubernetes *kubernetes, const char *group, const char *resource, const char *const versions[4],
                   const char **version, bool *serves, struct error *err)
 {
-        size_t i;
-        json_t *name;
-
         *serves = false;
         for (int v = 0; v < 4 && versions[v] != NULL; v++) {
                 const json_t *names;
@@ -301,13 +295,10 @@ kubernetes_serves(struct kubernetes *kubernetes, const char *group, const char *
                         continue;
                 if (resources_read(kubernetes, group, versions[v], &names, err) != 0)
                         return -1;
-                json_array_foreach((json_t *)names, i, name)
-                {
-                        if (strcmp(json_string_value(name), resource) == 0) {
-                                *version = versions[v];
-                                *serves = true;
-                                return 0;
-                        }
+                if (json_holds(names, resource)) {
+                        *version = versions[v];
+                        *serves = true;
+                        return 0;
                 }
         }
         return 0;

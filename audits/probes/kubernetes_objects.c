@@ -71,36 +71,19 @@ kubernetes_quantity(const json_t *value)
         return digits ? sign * whole / scale * suffix_factor(at) : NAN;
 }
 
-static bool
-among(const json_t *values, const char *value)
-{
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)values, i, one)
-        {
-                if (json_is_string(one) && strcmp(json_string_value(one), value) == 0)
-                        return true;
-        }
-        return false;
-}
-
-static bool
-expression_holds(const json_t *expression, const json_t *labels)
+bool
+kubernetes_expression_holds(const json_t *expression, const char *label)
 {
         const char *operator= json_text(expression, "operator", "");
-        const char *label = json_text(labels, json_text(expression, "key", ""), NULL);
         const json_t *values = json_list(expression, "values");
 
         if (strcmp(operator, "In") == 0)
-                return label != NULL && among(values, label);
+                return label != NULL && json_holds(values, label);
         if (strcmp(operator, "NotIn") == 0)
-                return label == NULL || !among(values, label);
+                return label == NULL || !json_holds(values, label);
         if (strcmp(operator, "Exists") == 0)
                 return label != NULL;
-        if (strcmp(operator, "DoesNotExist") == 0)
-                return label == NULL;
-        return false;
+        return strcmp(operator, "DoesNotExist") == 0 && label == NULL;
 }
 
 bool
@@ -120,7 +103,7 @@ kubernetes_selects(const json_t *selector, const json_t *labels)
         }
         json_array_foreach((json_t *)json_list(selector, "matchExpressions"), i, value)
         {
-                if (!expression_holds(value, labels))
+                if (!kubernetes_expression_holds(value, json_text(labels, json_text(value, "key", ""), NULL)))
                         return false;
         }
         return true;
