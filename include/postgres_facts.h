@@ -31,7 +31,13 @@ int postgres_parts(struct postgres *server, const struct postgres_part *parts, j
 int postgres_database_parts(struct postgres *server, const char *database, const struct postgres_part *parts,
                             json_t *facts, struct error *err) __attribute__((warn_unused_result));
 
-/* Every selected database in turn; their names become facts.databases_seen. */
+/* Every selected database in turn; their names become facts.databases_seen.  -1 when they cannot be told, or from the
+ * visitor, whose answer ends it. */
+typedef int postgres_database_visit(void *context, const char *database, json_t *facts, struct error *err);
+int postgres_each_database(struct postgres *server, json_t *facts, postgres_database_visit *visit, void *context,
+                           struct error *err) __attribute__((warn_unused_result));
+
+/* The parts asked of every selected database. */
 int postgres_parts_everywhere(struct postgres *server, const struct postgres_part *parts, json_t *facts,
                               struct error *err) __attribute__((warn_unused_result));
 

@@ -90,7 +90,8 @@ postgres_database_parts(struct postgres *server, const char *database, const str
 }
 
 int
-postgres_parts_everywhere(struct postgres *server, const struct postgres_part *parts, json_t *facts, struct error *err)
+postgres_each_database(struct postgres *server, json_t *facts, postgres_database_visit *visit, void *context,
+                       struct error *err)
 {
         const char *const *names = postgres_databases(server, err);
         json_t *seen = json_array();
@@ -100,10 +101,31 @@ postgres_parts_everywhere(struct postgres *server, const struct postgres_part *p
         for (; names != NULL && *names != NULL; names++) {
                 if (json_push(seen, json_string(*names)) == NULL)
                         return error_memory(err, "databases");
-                if (postgres_database_parts(server, *names, parts, facts, err) != 0)
+                if (visit(context, *names, facts, err) != 0)
                         return -1;
         }
         return names != NULL ? 0 : -1;
+}
+
+struct everywhere {
+        struct postgres *server;
+        const struct postgres_part *parts;
+};
+
+static int
+parts_visit(void *context, const char *database, json_t *facts, struct error *err)
+{
+        const struct everywhere *asked = context;
+
+        return postgres_database_parts(asked->server, database, asked->parts, facts, err);
+}
+
+int
+postgres_parts_everywhere(struct postgres *server, const struct postgres_part *parts, json_t *facts, struct error *err)
+{
+        struct everywhere asked = {server, parts};
+
+        return postgres_each_database(server, facts, parts_visit, &asked, err);
 }
 
 int

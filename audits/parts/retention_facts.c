@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "facts.h"
 #include "json.h"
 #include "partition_bounds.h"
 #include "postgres_facts.h"
@@ -335,26 +334,29 @@ copy_rules(const json_t *settings, json_t *facts)
         return 0;
 }
 
+static int
+database_visit(void *context, const char *database, json_t *facts, struct error *err)
+{
+        struct reading *reading = context;
+
+        reading->database = database;
+        return postgres_database_parts(reading->server, database, database_parts, facts, err) != 0 ||
+                               read_database(reading, json_list(facts, "rules"), err) != 0 ||
+                               read_cron(reading, err) != 0
+                       ? -1
+                       : 0;
+}
+
 int
 retention_facts(struct session *session, json_t *facts, struct error *err)
 {
         struct postgres *server = postgres_session(session, err);
         struct reading reading = {.server = server, .facts = facts, .tables = json_array()};
-        json_t *seen = json_array();
 
-        if (json_put(facts, "tables", reading.tables) != 0 || json_put(facts, "databases_seen", seen) != 0 ||
+        if (json_put(facts, "tables", reading.tables) != 0 ||
             copy_rules(target_value(session->target, "retention"), facts) != 0)
                 return error_memory(err, "facts");
         if (server == NULL || postgres_parts(server, server_parts, facts, err) != 0)
                 return -1;
-        const char *const *names = postgres_databases(server, err);
-        for (; names != NULL && *names != NULL; names++) {
-                reading.database = *names;
-                if (json_push(seen, json_string(*names)) == NULL)
-                        return error_memory(err, "databases");
-                if (postgres_database_parts(server, *names, database_parts, facts, err) != 0 ||
-                    read_database(&reading, json_list(facts, "rules"), err) != 0 || read_cron(&reading, err) != 0)
-                        return -1;
-        }
-        return names != NULL ? 0 : -1;
+        return postgres_each_database(server, facts, database_visit, &reading, err);
 }

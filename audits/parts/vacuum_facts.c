@@ -3,7 +3,6 @@
 
 #include "vacuum_facts.h"
 
-#include "json.h"
 #include "postgres_facts.h"
 
 enum { DATABASES_MOST = 5000, HOLDERS_MOST = 50, TABLES_MOST = 200, AGES_MOST = 20, OBJECTS_MOST = 500 };
@@ -185,6 +184,16 @@ static const struct postgres_part database_parts[] = {
         {0},
 };
 
+static int
+database_visit(void *context, const char *database, json_t *facts, struct error *err)
+{
+        struct postgres *server = context;
+
+        return postgres_database_parts(server, database, database_parts, facts, err) != 0
+                       ? -1
+                       : vacuum_sequences(server, database, facts, err);
+}
+
 int
 vacuum_facts(struct session *session, json_t *facts, struct error *err)
 {
@@ -192,16 +201,5 @@ vacuum_facts(struct session *session, json_t *facts, struct error *err)
 
         if (server == NULL || postgres_parts(server, server_parts, facts, err) != 0)
                 return -1;
-        const char *const *names = postgres_databases(server, err);
-        json_t *seen = json_array();
-        if (json_put(facts, "databases_seen", seen) != 0)
-                return error_memory(err, "databases");
-        for (; names != NULL && *names != NULL; names++) {
-                if (json_push(seen, json_string(*names)) == NULL)
-                        return error_memory(err, "databases");
-                if (postgres_database_parts(server, *names, database_parts, facts, err) != 0 ||
-                    vacuum_sequences(server, *names, facts, err) != 0)
-                        return -1;
-        }
-        return names != NULL ? 0 : -1;
+        return postgres_each_database(server, facts, database_visit, server, err);
 }
