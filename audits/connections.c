@@ -224,24 +224,6 @@ struct judge {
         struct findings *out;
 };
 
-/* The highest number of connections in the window, with the number of looks at it. */
-static double
-peak_seen(const struct judge *j, double now, size_t *looks)
-{
-        const struct series *series = history_series(j->history, "connections.used", "");
-        int64_t since = history_now(j->history) - policy_whole(j->policy, "DBC-4", "window");
-        double peak = now;
-
-        *looks = 1;
-        for (size_t i = 0; series != NULL && i < series->count; i++) {
-                if (series->samples[i].at_ms < since)
-                        continue;
-                ++*looks;
-                peak = fmax(peak, series->samples[i].value);
-        }
-        return peak;
-}
-
 static void
 headroom_judge(const struct judge *j)
 {
@@ -260,7 +242,8 @@ headroom_judge(const struct judge *j)
                                        "max_connections or the sessions in use are not in the facts.", NULL);
                 return;
         }
-        double peak = peak_seen(j, used, &looks);
+        double peak = history_peak(j->history, "connections.used", "", policy_whole(j->policy, "DBC-4", "window"), used,
+                                   &looks);
         findings_sample(out, "connections.used", "", used);
         findings_sample(out, "connections.active", "", json_real_or(server, "active", NAN));
         bool full = 100 * used > bound * room, was_full = 100 * peak > bound * room;

@@ -132,23 +132,6 @@ count_clients(const struct judging *j)
         return clients;
 }
 
-static double
-observed_peak(const struct judging *j, double now, size_t *looks)
-{
-        const struct series *series = j->history != NULL ? history_series(j->history, "pgbouncer.clients", "") : NULL;
-        int64_t since = (j->history != NULL ? history_now(j->history) : 0) - policy_whole(j->policy, "DBC-4", "window");
-        double peak = now;
-
-        *looks = 1;
-        for (size_t i = 0; series != NULL && i < series->count; i++) {
-                if (series->samples[i].at_ms < since)
-                        continue;
-                ++*looks;
-                peak = fmax(peak, series->samples[i].value);
-        }
-        return peak;
-}
-
 static void
 judge_admission(const struct judging *j, const struct clients *clients)
 {
@@ -156,7 +139,8 @@ judge_admission(const struct judging *j, const struct clients *clients)
         double factor = policy_number(j->policy, "DBC-4", "factor");
         double declared = policy_number(j->policy, "DBC-4", "peak");
         size_t looks;
-        double seen = observed_peak(j, clients->used, &looks);
+        double seen = history_peak(j->history, "pgbouncer.clients", "", policy_whole(j->policy, "DBC-4", "window"),
+                                   clients->used, &looks);
         double peak = fmax(declared, seen);
         const char *source = declared >= seen ? "declared" : findings_text(j->out, "observed, %zu looks", looks);
         const char *observed = findings_text(j->out, "max_client_conn = %.0f in all, peak %.0f (%s)", clients->admitted,

@@ -37,6 +37,11 @@ const struct series *history_series(const struct history *history, const char *n
 size_t history_count(const struct history *history);
 const struct series *history_at(const struct history *history, size_t index);
 
+/* The highest value of a series in the last `window_ms`, `now` (measured in this run) among them; *looks counts the
+ * values.  `history` may be NULL. */
+double history_peak(const struct history *history, const char *name, const char *resource, int64_t window_ms,
+                    double now, size_t *looks);
+
 /* The newest sample of a series, NULL when there is none. */
 const struct sample *history_last(const struct history *history, const char *name, const char *resource);
 

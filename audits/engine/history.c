@@ -2,6 +2,7 @@
 
 #include "history.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,4 +182,21 @@ history_last(const struct history *history, const char *name, const char *resour
         const struct series *series = history_series(history, name, resource);
 
         return series != NULL && series->count > 0 ? &series->samples[series->count - 1] : NULL;
+}
+
+double
+history_peak(const struct history *history, const char *name, const char *resource, int64_t window_ms, double now,
+             size_t *looks)
+{
+        const struct series *series = history != NULL ? history_series(history, name, resource) : NULL;
+        double peak = now;
+
+        *looks = 1;
+        for (size_t i = 0; series != NULL && i < series->count; i++) {
+                if (series->samples[i].at_ms < history_now(history) - window_ms)
+                        continue;
+                ++*looks;
+                peak = fmax(peak, series->samples[i].value);
+        }
+        return peak;
 }
