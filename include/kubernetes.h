@@ -52,6 +52,14 @@ struct kubernetes_list {
 int kubernetes_lists(struct kubernetes *kubernetes, struct kubernetes_list *lists, size_t count, struct error *err)
         __attribute__((warn_unused_result));
 
+/* Why a list could not be read, as a gap of these controls; a definition that is not installed is none.  -1 when memory
+ * ran out. */
+int kubernetes_list_gap(const struct kubernetes_list *list, const char *controls, json_t *facts);
+
+/* That more objects of a kind were listed than the `most` that are kept, as the gap "objects"; `whose` begins the
+ * sentence: "there are", "cert-manager has".  -1 when memory ran out. */
+int kubernetes_capped_gap(const char *whose, int most, const char *controls, json_t *facts);
+
 /* One object or document by path ("/version", "/apis/metrics.k8s.io/v1beta1/nodes"); new. */
 int kubernetes_get(struct kubernetes *kubernetes, const char *path, json_t **out, struct error *err)
         __attribute__((warn_unused_result));

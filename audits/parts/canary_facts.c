@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "cluster.h"
-#include "facts.h"
 #include "json.h"
 #include "kubernetes.h"
 #include "moment.h"
@@ -266,24 +265,15 @@ product_put(json_t *facts, const char *name, const char *resource, bool installe
 static int
 lists_put(const struct kubernetes_list *lists, const struct cluster *cluster, bool capped, json_t *facts)
 {
-        struct error many;
-
         cluster_gap(cluster, CLUSTER_DEPLOYMENTS, "deployments", "API-1", facts);
         cluster_gap(cluster, CLUSTER_STATEFULSETS, "statefulsets", "API-1", facts);
         cluster_gap(cluster, CLUSTER_DAEMONSETS, "daemonsets", "API-1", facts);
         cluster_gap(cluster, CLUSTER_ROLLOUTS, "rollouts", "API-1", facts);
         for (size_t i = 0; i < LISTS; i++) {
-                const struct error *why = &lists[i].error;
-                if (why->reason != REASON_NONE && why->reason != REASON_UNSUPPORTED &&
-                    facts_gap(facts, lists[i].resource, "API-1", NULL, why) != 0)
+                if (kubernetes_list_gap(&lists[i], "API-1", facts) != 0)
                         return -1;
         }
-        if (!capped)
-                return 0;
-        error_set(&many, REASON_UNSUPPORTED, "there are more than %d objects of a kind; the rest is not judged",
-                  ROWS_MOST);
-        error_remedy(&many, "make several targets of the cluster, each with its own namespaces");
-        return facts_gap(facts, "objects", "API-1", NULL, &many);
+        return capped ? kubernetes_capped_gap("there are", ROWS_MOST, "API-1", facts) : 0;
 }
 
 static bool

@@ -420,18 +420,12 @@ reading_put(const struct reading *reading, const struct kubernetes_list *lists, 
             put_sorted(facts, "challenges", reading->challenges) != 0)
                 return error_memory(err, "cert-manager");
         for (size_t i = 0; i < LISTS; i++) {
-                const struct error *why = &lists[i].error;
-                if (why->reason != REASON_NONE && why->reason != REASON_UNSUPPORTED &&
-                    facts_gap(facts, lists[i].resource, i == CERTIFICATES ? "CRT-1,CRT-5" : "CRT-1", NULL, why) != 0)
+                if (kubernetes_list_gap(&lists[i], i == CERTIFICATES ? "CRT-1,CRT-5" : "CRT-1", facts) != 0)
                         return error_memory(err, "cert-manager");
         }
-        if (!reading->capped)
-                return 0;
-        struct error many;
-        error_set(&many, REASON_UNSUPPORTED, "cert-manager has more than %d objects of a kind; the rest is not judged",
-                  ROWS_MOST);
-        error_remedy(&many, "make several targets of the cluster, each with its own namespaces");
-        return facts_gap(facts, "objects", "CRT-1", NULL, &many) == 0 ? 0 : error_memory(err, "cert-manager");
+        if (reading->capped && kubernetes_capped_gap("cert-manager has", ROWS_MOST, "CRT-1", facts) != 0)
+                return error_memory(err, "cert-manager");
+        return 0;
 }
 
 int

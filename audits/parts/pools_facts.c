@@ -210,8 +210,7 @@ workloads_read(struct reading *reading, struct kubernetes *kubernetes, json_t *f
                 reading->kind = kinds[i].kind;
                 if (kubernetes_lists(kubernetes, &list, 1, err) != 0)
                         return -1;
-                if (list.error.reason != REASON_NONE && list.error.reason != REASON_UNSUPPORTED)
-                        facts_gap(facts, kinds[i].resource, "DBC-3,DBC-5", NULL, &list.error);
+                kubernetes_list_gap(&list, "DBC-3,DBC-5", facts);
         }
         return 0;
 }

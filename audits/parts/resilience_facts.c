@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "facts.h"
 #include "json.h"
 #include "kubernetes.h"
 #include "scope.h"
@@ -396,20 +395,12 @@ lists_put(const struct kubernetes_list *lists, bool capped, json_t *facts)
                 [RULES] = "WRK-3",    [VIRTUALS] = "API-5", [POLICIES] = "WRK-3,API-5",
                 [PROFILES] = "API-5", [ROUTES] = "API-5",   [SERVICES] = "WRK-3,API-5",
         };
-        struct error many;
 
         for (size_t i = 0; i < LISTS; i++) {
-                const struct error *why = &lists[i].error;
-                if (why->reason != REASON_NONE && why->reason != REASON_UNSUPPORTED &&
-                    facts_gap(facts, lists[i].resource, controls[i], NULL, why) != 0)
+                if (kubernetes_list_gap(&lists[i], controls[i], facts) != 0)
                         return -1;
         }
-        if (!capped)
-                return 0;
-        error_set(&many, REASON_UNSUPPORTED, "there are more than %d objects of a kind; the rest is not judged",
-                  ROWS_MOST);
-        error_remedy(&many, "make several targets of the cluster, each with its own namespaces");
-        return facts_gap(facts, "objects", "WRK-3,API-5", NULL, &many);
+        return capped ? kubernetes_capped_gap("there are", ROWS_MOST, "WRK-3,API-5", facts) : 0;
 }
 
 int

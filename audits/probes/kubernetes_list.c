@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "buffer.h"
+#include "facts.h"
 #include "json.h"
 #include "json_slim.h"
 #include "scope.h"
@@ -255,4 +256,26 @@ kubernetes_lists(struct kubernetes *kubernetes, struct kubernetes_list *lists, s
                 ;
         cursors_free(cursors, made);
         return asked;
+}
+
+/* --- what was not read, as facts ---------------------------------------------------------------------------------- */
+
+int
+kubernetes_list_gap(const struct kubernetes_list *list, const char *controls, json_t *facts)
+{
+        const struct error *why = &list->error;
+
+        return why->reason == REASON_NONE || why->reason == REASON_UNSUPPORTED
+                       ? 0
+                       : facts_gap(facts, list->resource, controls, NULL, why);
+}
+
+int
+kubernetes_capped_gap(const char *whose, int most, const char *controls, json_t *facts)
+{
+        struct error many;
+
+        error_set(&many, REASON_UNSUPPORTED, "%s more than %d objects of a kind; the rest is not judged", whose, most);
+        error_remedy(&many, "make several targets of the cluster, each with its own namespaces");
+        return facts_gap(facts, "objects", controls, NULL, &many);
 }
