@@ -32,6 +32,16 @@ extern const struct queue_reader queue_bullmq, queue_list, queue_stream;
 /* The server's own clock, the run's where it does not tell. */
 int64_t queue_clock(const struct queue_question *question);
 
+/* The length of a list. */
+int queue_list_length(const struct queue_source *source, int64_t *length, struct error *err)
+        __attribute__((warn_unused_result));
+
+/* Elements of a list of this length, at most `sample` of them: the newest lie where they were pushed; which end that is
+ * nobody says, so both are looked at, in halves.  The visitor's answer other than 0 ends it. */
+typedef int queue_element_visit(void *context, const struct redisReply *element, struct error *err);
+int queue_list_sample(const struct queue_source *source, int64_t length, int64_t sample, queue_element_visit *visit,
+                      void *context, struct error *err) __attribute__((warn_unused_result));
+
 /* A whole number in a text reply; fallback for anything else. */
 int64_t queue_number(const struct redisReply *reply, int64_t fallback);
 

@@ -5,7 +5,6 @@
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
@@ -18,44 +17,32 @@ enum { KEY_LONGEST = 900, BATCH = 20, SAMPLE = 500 };
 
 /* --- a list ------------------------------------------------------------------------------------------------------- */
 
-/* The newest lie where they were pushed; which end that is, nobody says: both are looked at, in halves. */
+struct messages {
+        const struct queue_source *source;
+        struct dead_letters *all;
+};
+
 static int
-list_range(const struct queue_source *source, struct dead_letters *all, int64_t from, int64_t to, struct error *err)
+message_take(void *context, const struct redisReply *text, struct error *err)
 {
-        for (int64_t at = from; at <= to; at += BATCH) {
-                char first[24], last[24];
-                scoped_reply reply = NULL;
-                snprintf(first, sizeof first, "%" PRId64, at);
-                snprintf(last, sizeof last, "%" PRId64, at + BATCH - 1 < to ? at + BATCH - 1 : to);
-                if (redis_send_texts(source->node, err, "LRANGE", source->key, first, last, NULL) != 0 ||
-                    redis_take_answer(source->node, "LRANGE", &reply, err) != 0)
-                        return -1;
-                for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
-                        const struct redisReply *text = reply->element[i];
-                        scoped_json message = text->type == REDIS_REPLY_STRING
-                                                      ? json_loadb(text->str, (size_t)text->len, JSON_DECODE_ANY, NULL)
-                                                      : NULL;
-                        if (dead_letters_add_message(all, source->settings, message) != 0)
-                                return error_memory(err, "dead letters");
-                }
-        }
+        const struct messages *messages = context;
+        scoped_json message = text->type == REDIS_REPLY_STRING
+                                      ? json_loadb(text->str, (size_t)text->len, JSON_DECODE_ANY, NULL)
+                                      : NULL;
+
+        if (dead_letters_add_message(messages->all, messages->source->settings, message) != 0)
+                return error_memory(err, "dead letters");
         return 0;
 }
 
 static int
 list_sum(const struct queue_source *source, int64_t sample, struct dead_letters *all, int64_t *total, struct error *err)
 {
-        scoped_reply length = NULL;
+        struct messages messages = {source, all};
 
-        if (redis_send_texts(source->node, err, "LLEN", source->key, NULL) != 0 ||
-            redis_take_answer(source->node, "LLEN", &length, err) != 0)
-                return -1;
-        *total = queue_number(length, 0);
-        if (*total <= sample)
-                return list_range(source, all, 0, *total - 1, err);
-        return list_range(source, all, 0, sample - sample / 2 - 1, err) != 0
+        return queue_list_length(source, total, err) != 0
                        ? -1
-                       : list_range(source, all, *total - sample / 2, *total - 1, err);
+                       : queue_list_sample(source, *total, sample, message_take, &messages, err);
 }
 
 /* --- failed jobs -------------------------------------------------------------------------------------------------- */

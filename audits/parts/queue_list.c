@@ -40,8 +40,8 @@ queue_clock(const struct queue_question *question)
         return queue_number(reply->element[0], 0) * 1000 + queue_number(reply->element[1], 0) / 1000;
 }
 
-static int
-list_length(const struct queue_source *source, int64_t *length, struct error *err)
+int
+queue_list_length(const struct queue_source *source, int64_t *length, struct error *err)
 {
         scoped_reply reply = NULL;
 
@@ -52,6 +52,40 @@ list_length(const struct queue_source *source, int64_t *length, struct error *er
         return 0;
 }
 
+/* Elements from..to, both counted from the left. */
+static int
+range_visit(const struct queue_source *source, int64_t from, int64_t to, queue_element_visit *visit, void *context,
+            struct error *err)
+{
+        for (int64_t at = from; at <= to; at += BATCH) {
+                char first[24], last[24];
+                scoped_reply reply = NULL;
+                snprintf(first, sizeof first, "%" PRId64, at);
+                snprintf(last, sizeof last, "%" PRId64, at + BATCH - 1 < to ? at + BATCH - 1 : to);
+                if (redis_send_texts(source->node, err, "LRANGE", source->key, first, last, NULL) != 0 ||
+                    redis_take_answer(source->node, "LRANGE", &reply, err) != 0)
+                        return -1;
+                for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
+                        if (visit(context, reply->element[i], err) != 0)
+                                return -1;
+                }
+        }
+        return 0;
+}
+
+int
+queue_list_sample(const struct queue_source *source, int64_t length, int64_t sample, queue_element_visit *visit,
+                  void *context, struct error *err)
+{
+        int64_t half = sample / 2;
+
+        if (length <= sample)
+                return range_visit(source, 0, length - 1, visit, context, err);
+        return range_visit(source, 0, sample - half - 1, visit, context, err) != 0
+                       ? -1
+                       : range_visit(source, length - half, length - 1, visit, context, err);
+}
+
 static int
 list_look(const struct queue_question *question, json_t *look, struct error *err)
 {
@@ -59,7 +93,7 @@ list_look(const struct queue_question *question, json_t *look, struct error *err
 
         if (json_put_whole(look, "at_ms", queue_clock(question)) != 0)
                 return error_memory(err, "facts");
-        if (list_length(question->source, &length, err) != 0)
+        if (queue_list_length(question->source, &length, err) != 0)
                 return -1;
         return json_put_whole(look, "waiting", length) == 0 ? 0 : error_memory(err, "facts");
 }
@@ -71,8 +105,9 @@ struct messages {
 };
 
 static int
-message_take(struct messages *messages, const struct redisReply *message, struct error *err)
+message_take(void *context, const struct redisReply *message, struct error *err)
 {
+        struct messages *messages = context;
         int64_t at_ms;
 
         if (message->type != REDIS_REPLY_STRING)
@@ -87,28 +122,6 @@ message_take(struct messages *messages, const struct redisReply *message, struct
         return 0;
 }
 
-/* Messages from..to, both counted from the left. */
-static int
-range_read(struct messages *messages, int64_t from, int64_t to, struct error *err)
-{
-        const struct queue_source *source = messages->question->source;
-
-        for (int64_t at = from; at <= to; at += BATCH) {
-                char first[24], last[24];
-                scoped_reply reply = NULL;
-                snprintf(first, sizeof first, "%" PRId64, at);
-                snprintf(last, sizeof last, "%" PRId64, at + BATCH - 1 < to ? at + BATCH - 1 : to);
-                if (redis_send_texts(source->node, err, "LRANGE", source->key, first, last, NULL) != 0 ||
-                    redis_take_answer(source->node, "LRANGE", &reply, err) != 0)
-                        return -1;
-                for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
-                        if (message_take(messages, reply->element[i], err) != 0)
-                                return -1;
-                }
-        }
-        return 0;
-}
-
 /* Messages are read only where something is to be learnt from them. */
 static int
 list_read(const struct queue_question *question, json_t *row, struct error *err)
@@ -118,20 +131,17 @@ list_read(const struct queue_question *question, json_t *row, struct error *err)
                                     .now_ms = queue_clock(question),
                                     .oldest_ms = -1};
         json_t *counts = json_object();
-        int64_t length, half = question->sample / 2;
+        int64_t length;
 
         if (json_put(row, "counts", counts) != 0)
                 return error_memory(err, "facts");
-        if (list_length(question->source, &length, err) != 0)
+        if (queue_list_length(question->source, &length, err) != 0)
                 return -1;
         if (json_put_whole(counts, "length", length) != 0)
                 return error_memory(err, "facts");
         if (question->check == NULL && messages.time == NULL)
                 return 0;
-        int result = length <= question->sample ? range_read(&messages, 0, length - 1, err)
-                                                : range_read(&messages, 0, question->sample - half - 1, err) ||
-                                                          range_read(&messages, length - half, length - 1, err);
-        if (result != 0)
+        if (queue_list_sample(question->source, length, question->sample, message_take, &messages, err) != 0)
                 return -1;
         return messages.oldest_ms < 0 || json_put_whole(row, "oldest_ms", messages.oldest_ms) == 0
                        ? 0
