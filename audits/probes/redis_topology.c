@@ -258,6 +258,8 @@ int
 redis_scan_nodes(struct session *session, struct redis *const **out, size_t *count, json_t **failed, struct error *err)
 {
         const char *from = target_text(session->target, "read_from");
+        bool replicas = from != NULL ? strcmp(from, "replica") == 0
+                                     : json_array_size(target_value(session->target, "sentinels")) > 0;
         struct redis *const *nodes;
 
         if (redis_nodes(session, &nodes, count, failed, err) != 0)
@@ -270,9 +272,7 @@ redis_scan_nodes(struct session *session, struct redis *const **out, size_t *cou
                 if (all->readers == NULL)
                         return error_memory(err, "Redis target");
                 for (size_t i = 0; i < all->count; i++) {
-                        struct redis *replica = from != NULL && strcmp(from, "replica") == 0
-                                                        ? redis_replica_open(session, &all->place, nodes[i])
-                                                        : NULL;
+                        struct redis *replica = replicas ? redis_replica_open(session, &all->place, nodes[i]) : NULL;
                         all->readers[i] = replica != NULL ? replica : nodes[i];
                 }
         }
@@ -340,8 +340,8 @@ static const struct setting settings[] = {
         {.name = "read_from",
          .type = SETTING_CHOICE,
          .choices = "primary|replica",
-         .fallback = "primary",
-         .words = "where key spaces are scanned: replica takes one that is in step, and the primary where none is"},
+         .words = "where key spaces are scanned: replica takes one that is in step, and the primary where none is; "
+                  "default: replica behind Sentinels, else primary"},
         {.name = "scan_rate",
          .type = SETTING_INTEGER,
          .fallback = "0",

@@ -13,17 +13,20 @@ port=$(free_port)
 mkdir -p "$WORK/redis"
 start "$(program redis-server)" --port "$port" --save "" --dir "$WORK/redis"
 wait_port "$port"
-# Of a hundred keys: 55 decisions, 25 enrichments, 8 rate limits, 5 caps, 4 sessions, 2 jobs (hashes), 1 sorted set or list; one in 200 never
-# expires.  TTLs are long, so that every tool sees the same keys.
+# Of a hundred keys: 42 enrichments, 20 decisions, 12 policies and offers of tenants, 10 rate limits, 8 caps, 3 sessions, 1 circuit breaker and
+# 3 jobs (hashes), 1 sorted set or list; one in 200 never expires.  TTLs are long, so that every tool sees the same keys.
 awk -v keys="$KEYS" 'BEGIN {
         srand(7); v = sprintf("%120s", ""); gsub(/ /, "x", v);
         for (i = 0; i < keys; i++) {
                 k = i % 100; t = "tenant" (i % 40); x = rand() < 0.005 ? "" : " EX " 3600 + i % 5000;
-                if (k < 55) print "SET decision:" t ":" i " " v x;
-                else if (k < 80) print "SET enrich:" t ":c" i ":loan " substr(v, 1, 60 + i % 60) x;
-                else if (k < 88) print "SET ratelimit:" t ":" i " " i % 50 x;
-                else if (k < 93) print "SET kaireon:cap:" t ":" i " " i % 9 x;
-                else if (k < 97) print "SET session:" i " " v v x;
+                if (k < 42) print "SET enrich:" t ":c" i ":loan " substr(v, 1, 60 + i % 60) x;
+                else if (k < 62) print "SET decision:" t ":" i " " v x;
+                else if (k < 72) print "SET t:" t ":policies:" i " " v v v x;
+                else if (k < 74) print "SET t:" t i ":offers:active " v v x;
+                else if (k < 84) print "SET ratelimit:" t ":" i " " i % 50 x;
+                else if (k < 92) print "SET kaireon:cap:" t ":" i " " i % 9 x;
+                else if (k < 95) print "SET session:" i " " v v x;
+                else if (k < 96) print "HSET kaireon:cb:" i " state closed failures 0";
                 else if (k < 99) print "HSET bull:batch-jobs:" i " name score opts {} attemptsMade 1 timestamp 1795489200000 data " v;
                 else print (i % 200 < 100 ? "ZADD bull:batch-jobs:completed" i " 1 a 2 b" : "RPUSH queue:" i " a b c");
         } }' | sed 's/$/\r/' | "$cli" -p "$port" --pipe | tail -n 1

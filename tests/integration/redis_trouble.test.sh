@@ -49,6 +49,9 @@ there="url: \"redis://by-sentinel/0\", sentinels: [\"127.0.0.1:1\", \"127.0.0.1:
 run sentinel "$there" redis_keys,redis_memory
 check "the master is found through the second of two Sentinels" has ".control==\"RED-2\" and .resource.name==\"127.0.0.1:$one\""
 check "and its keys are scanned" has '.resource.name=="decision" and .status=="pass" and (.observed|test("^300 keys"))'
+check "on its replica" sh -c "$(program redis-cli) -p $two INFO commandstats | grep -q '^cmdstat_pttl:' && ! $(program redis-cli) -p $one INFO commandstats | grep -q '^cmdstat_pttl:'"
+run primary "$there, read_from: primary" redis_keys
+check "or on the master where that is asked" sh -c "$(program redis-cli) -p $one INFO commandstats | grep -q '^cmdstat_pttl:'"
 run wrong "$there, sentinel_master: other" redis_keys
 check "a name that no Sentinel knows is told" has '.status=="error" and (.message|test("knows no master"))'
 kill -9 "$first"
