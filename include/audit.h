@@ -7,6 +7,8 @@
  * It reads no policy except through what the target's own settings say, and how long or how much to look
  * (session->policy: "window", "sample"); never a bound.  It writes nothing to the target.
  *   - A part that cannot be read does not lose the rest: note it with facts_gap() and go on.
+ *   - What a look too long for one run must know in the next, it keeps with session_keep(): a cursor and what was added
+ * up.
  *   - -1 means that nothing useful was read; the engine makes one `error` finding per control of the audit.
  *
  * judge() is a pure function of facts, policy, history (and the run's start in it).  No I/O, no clock, no static state.

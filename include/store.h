@@ -132,6 +132,10 @@ int store_import_end(struct store *store, bool keep, struct error *err) __attrib
 
 /* --- the auditor's own memory (packets produced, attestations, scan cursors) -------------------------------- */
 
+/* What audits leave for their next run, a note for each target: see session_keep().  It goes when facts as old would.
+ */
+#define STORE_KEPT "kept"
+
 int store_note_put(struct store *store, const char *topic, const char *name, int64_t at_ms, const json_t *note,
                    struct error *err) __attribute__((warn_unused_result));
 /* The note of this topic and name, new; NULL when there is none, or none that can be read. */

@@ -16,7 +16,6 @@
 
 #define GRACE_MS   (10 * SECOND_MS)
 #define HISTORY_MS (400 * DAY_MS)
-#define KEPT_TOPIC "kept" /* notes by target: see session_keep() */
 
 struct runner {
         const struct run_order *order;
@@ -223,7 +222,7 @@ target_assess(struct runner *runner, const struct plan_target *planned, struct t
                                   .targets = runner->order->targets,
                                   .policy = policy_of(runner, planned->target)};
         scoped_json kept = NULL;
-        int result = store_note_read(runner->order->store, KEPT_TOPIC, planned->target->name, &kept, err);
+        int result = store_note_read(runner->order->store, STORE_KEPT, planned->target->name, &kept, err);
 
         if (!json_is_object(kept)) {
                 json_decref(kept);
@@ -249,7 +248,7 @@ target_commit(struct runner *runner, const struct target_work *work, struct erro
         const struct run_order *order = runner->order;
 
         if (work->kept != NULL &&
-            store_note_put(order->store, KEPT_TOPIC, work->planned->target->name, order->now_ms, work->kept, err) != 0)
+            store_note_put(order->store, STORE_KEPT, work->planned->target->name, order->now_ms, work->kept, err) != 0)
                 return -1;
         return store_results_put(order->store, order->run, work->results, work->count, order->filter, order->context,
                                  err);

@@ -55,10 +55,15 @@ store_prune(struct store *store, const struct retention *keep, int64_t now_ms, s
         static const char runs[] = "DELETE FROM runs WHERE id IN (" OLD_RUNS " ORDER BY r.id LIMIT $2)";
         static const char samples[] = "DELETE FROM samples WHERE (series_id, at_ms) IN"
                                       " (SELECT p.series_id, p.at_ms FROM samples p WHERE p.at_ms < $1 LIMIT $2)";
+        static const char kept[] = "DELETE FROM notes WHERE topic = '" STORE_KEPT
+                                   "' AND name IN (SELECT name FROM notes"
+                                   " WHERE topic = '" STORE_KEPT "' AND at_ms < $1 LIMIT $2)";
         scoped_lock held = store_lock(store);
         int64_t deleted = 0;
 
-        if (keep->facts_ms > 0 && prune_rows(store, facts, now_ms - keep->facts_ms, FACTS_AT_ONCE, &deleted, err) != 0)
+        if (keep->facts_ms > 0 &&
+            (prune_rows(store, facts, now_ms - keep->facts_ms, FACTS_AT_ONCE, &deleted, err) != 0 ||
+             prune_rows(store, kept, now_ms - keep->facts_ms, FACTS_AT_ONCE, &deleted, err) != 0))
                 return -1;
         if (keep->findings_ms > 0 && prune_rows(store, runs, now_ms - keep->findings_ms, 1, &deleted, err) != 0)
                 return -1;

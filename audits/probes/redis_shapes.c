@@ -10,7 +10,7 @@
 enum {
         ROWS = 4096, /* a power of two */
         SURE = 16,   /* strings seen in a row, or weighed, before a shape is trusted */
-        WEIGH_EVERY = 16,
+        WEIGH_EVERY = 32,
         STRENGTH_MOST = 64, /* names of other shapes that a row outlives */
         WORD_MOST = 24,     /* a longer word names one thing, not a kind of things */
         WRONG_MOST = 16,

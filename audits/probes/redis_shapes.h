@@ -1,7 +1,7 @@
 /* What the names of keys seen so far tell of the next one: keys whose names look alike are mostly of one type.
  *
  * Where that type has been `string` often enough, STRLEN answers for both type and size: it is refused for any other
- * type.  Memory is the value's length and what keys of this shape take beside it, measured on one in sixteen.
+ * type.  Memory is the value's length and what keys of this shape take beside it, measured on one in 32.
  * Pure: no connection.  Bounded: a table of fixed size, where frequent shapes keep their place. */
 #ifndef ROUNDS_REDIS_SHAPES_H
 #define ROUNDS_REDIS_SHAPES_H

@@ -696,7 +696,13 @@ test_prune(void **state)
                 int64_t run = begin_at(store, "monthly", NOW - day * DAY_MS);
                 end_run(store, run, RUN_FINISHED);
         }
+        ok(store_note_put(store, STORE_KEPT, "old", NOW - 3 * DAY_MS, facts, &err), &err);
+        ok(store_note_put(store, STORE_KEPT, "young", NOW - DAY_MS, facts, &err), &err);
+        ok(store_note_put(store, "packet", "2026-01", NOW - 300 * DAY_MS, facts, &err), &err);
         ok(store_prune(store, &(struct retention){0}, NOW, &err), &err);
+        ok(store_note_list(store, STORE_KEPT, &runs, &err), &err);
+        assert_int_equal(json_array_size(runs), 2);
+        json_decref(runs);
         ok(store_run_list(store, NULL, 100, &runs, &err), &err);
         assert_int_equal(json_array_size(runs), 10);
         json_decref(runs);
@@ -713,6 +719,13 @@ test_prune(void **state)
         assert_int_equal(with_facts, 3); /* days 2 to 0 */
         ok(store_run_list(store, "monthly", 100, &runs, &err), &err);
         assert_int_equal(json_array_size(runs), 2); /* old, but the two newest */
+        json_decref(runs);
+        ok(store_note_list(store, STORE_KEPT, &runs, &err), &err);
+        assert_int_equal(json_array_size(runs), 1); /* what a run left for the next goes with facts; other notes stay */
+        assert_string_equal(json_text(json_array_get(runs, 0), "name", ""), "young");
+        json_decref(runs);
+        ok(store_note_list(store, "packet", &runs, &err), &err);
+        assert_int_equal(json_array_size(runs), 1);
         json_decref(runs);
         struct history *history = history_new(NOW);
         ok(store_samples_load(store, "db", "wal.*", 0, NOW + 1, history, &err), &err);
