@@ -158,7 +158,7 @@ golden: all unit-binaries
 coverage: deps
 	@$(MAKE) --no-print-directory BUILD=build-coverage CFLAGS='-O0 -g --coverage -fprofile-update=atomic' test-binaries
 	@tests/run build-coverage || true
-	@gcovr --root . --exclude 'tests/' --exclude 'build/' --object-directory build-coverage build-coverage --print-summary --html-details build-coverage/coverage.html
+	@gcovr --root . --exclude 'tests/' --exclude 'build/' --exclude '.*/node_modules/' --object-directory build-coverage build-coverage --print-summary --html-details build-coverage/coverage.html
 
 fuzz: deps
 	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang fuzzers \

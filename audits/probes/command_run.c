@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,6 +88,17 @@ drain(int fd, const struct deadline *deadline, struct buffer *out, struct error 
         }
 }
 
+/* A program that closed its output may go on all the same.  A kernel older than 5.3 has no pidfd: there the end of the
+ * output is the end. */
+static int
+end_wait(pid_t child, const struct deadline *deadline, struct error *err)
+{
+        scoped(scope_close) int handle = pidfd_open(child, 0);
+        struct pollfd ended = {.fd = handle, .events = POLLIN};
+
+        return handle >= 0 && deadline_poll(deadline, &ended, 1, err) < 0 ? -1 : 0;
+}
+
 int
 command_run(const char *const *argv, const char *const *extra, const struct deadline *deadline, struct buffer *out,
             struct error *err)
@@ -101,7 +113,7 @@ command_run(const char *const *argv, const char *const *extra, const struct dead
         close(ends[1]);
         if (failed != 0)
                 return error_set(err, REASON_CONFIGURATION, "%s: %s", argv[0], strerror(failed));
-        int result = drain(output, deadline, out, err);
+        int result = drain(output, deadline, out, err) != 0 || end_wait(child, deadline, err) != 0 ? -1 : 0;
         if (result != 0)
                 kill(-child, SIGKILL);
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
