@@ -1,5 +1,6 @@
-/* Who we are to AWS and its look-alikes: keys of the target's own, the environment, a credentials file, a web identity
- * (IRSA), or a container's endpoint, in that order; the first that is configured is the one used. */
+/* Who we are to AWS and its look-alikes: keys of the target's own, the profile that it names, the environment, a
+ * credentials file, a web identity (IRSA), or a container's endpoint, in that order; the first that is configured is
+ * the one used, and half a pair of keys is an error. */
 #ifndef ROUNDS_AWS_H
 #define ROUNDS_AWS_H
 

@@ -61,14 +61,22 @@ from_target(const struct target *target, struct aws_credentials *out, struct err
             secret_read(target, "secret_key", &secret, err) != 0 ||
             secret_read(target, "session_token", &token, err) != 0)
                 return -1;
+        if ((access != NULL) != (secret != NULL))
+                return error_set(err, REASON_CONFIGURATION, "%s is set, but %s is not",
+                                 access != NULL ? "access_key" : "secret_key",
+                                 access != NULL ? "secret_key" : "access_key");
         return take(out, access, secret, token, "the target's settings");
 }
 
 static int
-from_environment(struct aws_credentials *out)
+from_environment(struct aws_credentials *out, struct error *err)
 {
-        return take(out, getenv("AWS_ACCESS_KEY_ID"), getenv("AWS_SECRET_ACCESS_KEY"), getenv("AWS_SESSION_TOKEN"),
-                    "the environment");
+        const char *access = getenv("AWS_ACCESS_KEY_ID"), *secret = getenv("AWS_SECRET_ACCESS_KEY");
+
+        if ((access != NULL && *access != '\0') != (secret != NULL && *secret != '\0'))
+                return error_set(err, REASON_CONFIGURATION,
+                                 "of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only one is in the environment");
+        return take(out, access, secret, getenv("AWS_SESSION_TOKEN"), "the environment");
 }
 
 static int
@@ -234,8 +242,10 @@ aws_credentials_find(const struct session *session, struct http *http, struct aw
         *out = (struct aws_credentials){0};
         int found = from_target(session->target, out, err);
 
+        if (found == 0 && target_text(session->target, "profile") != NULL)
+                found = from_file(session->target, out, err);
         if (found == 0)
-                found = from_environment(out);
+                found = from_environment(out, err);
         if (found == 0)
                 found = from_file(session->target, out, err);
         if (found == 0)
