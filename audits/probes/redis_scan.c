@@ -246,6 +246,7 @@ pass_begin(struct pass *pass, struct error *err)
         struct page *page = pass->page;
 
         page_drop(pass, pass->next);
+        pass->under_way = false;
         if (page_left(page) > 0)
                 return page_turn(pass, page, err);
         if (page->names != NULL && pass->last)
