@@ -27,6 +27,10 @@ void problems_add(struct problems *problems, size_t line, size_t column, const c
         __attribute__((format(printf, 4, 5)));
 void problems_free(struct problems *problems);
 
+/* The same at a node's place; words past 600 bytes are cut. */
+void problems_at(struct problems *problems, const yaml_node_t *node, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
 /* A parsed document.  Nodes are yaml_node_t of libyaml, borrowed from it. */
 struct yaml_text;
 

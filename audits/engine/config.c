@@ -2,9 +2,7 @@
 
 #include "config.h"
 
-#include <errno.h>
 #include <fnmatch.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,21 +36,6 @@ struct loader {
         struct config_memory *memory;
 };
 
-static void wrong(struct loader *loader, const yaml_node_t *node, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-static void
-wrong(struct loader *loader, const yaml_node_t *node, const char *format, ...)
-{
-        char text[600];
-        va_list list;
-
-        va_start(list, format);
-        vsnprintf(text, sizeof text, format, list);
-        va_end(list);
-        problems_add(loader->check.problems, node->start_mark.line + 1, node->start_mark.column + 1, "%s", text);
-}
-
 static const char *
 scalar(const yaml_node_t *node)
 {
@@ -76,9 +59,9 @@ kind_of(struct loader *loader, yaml_node_t *node)
         for (size_t i = 0; target_kinds[i] != NULL && i < 63; i++)
                 names[i] = target_kinds[i]->name;
         close = settings_closest(name, names);
-        wrong(loader, kind, "there is no kind of target \"%.60s\"%s%s%s", name,
-              close != NULL ? ": did you mean \"" : "", close != NULL ? close : " (rounds list kinds)",
-              close != NULL ? "\"?" : "");
+        problems_at(loader->check.problems, kind, "there is no kind of target \"%.60s\"%s%s%s", name,
+                    close != NULL ? ": did you mean \"" : "", close != NULL ? close : " (rounds list kinds)",
+                    close != NULL ? "\"?" : "");
         return NULL;
 }
 
@@ -108,7 +91,7 @@ target_read(struct loader *loader, yaml_node_t *node, size_t index)
 
         snprintf(what, sizeof what, name != NULL ? "target %.100s" : "target", name);
         if (node->type != YAML_MAPPING_NODE) {
-                wrong(loader, node, "a target must be a mapping");
+                problems_at(loader->check.problems, node, "a target must be a mapping");
                 return;
         }
         const struct target_kind *kind = kind_of(loader, node);
@@ -126,14 +109,15 @@ target_read(struct loader *loader, yaml_node_t *node, size_t index)
                                   : json_object();
         json_array_append_new(json_object_get(memory->tree, "targets"), checked);
         if (name != NULL && name[0] == '\0')
-                wrong(loader, node, "a target needs a name that is not empty");
+                problems_at(loader->check.problems, node, "a target needs a name that is not empty");
         for (size_t i = 0; name != NULL && i < index; i++) {
                 if (memory->rows[i].name != NULL && strcmp(memory->rows[i].name, name) == 0)
-                        wrong(loader, node, "%s: there is another target of that name", what);
+                        problems_at(loader->check.problems, node, "%s: there is another target of that name", what);
         }
         yaml_node_t *dsn = settings_find(&loader->check, node, "dsn");
         if (scalar(dsn) != NULL && holds_password(scalar(dsn)))
-                wrong(loader, dsn, "%s: dsn holds a password: keep it in password_file or password_env", what);
+                problems_at(loader->check.problems, dsn,
+                            "%s: dsn holds a password: keep it in password_file or password_env", what);
         memory->rows[index] = (struct target){.name = json_text(checked, "name", ""),
                                               .kind = kind,
                                               .owner = json_text(checked, "owner", ""),
@@ -163,8 +147,8 @@ custom_read(struct loader *loader, yaml_node_t *node, size_t index)
         json_array_append_new(json_object_get(memory->tree, "targets"), checked);
         for (size_t i = 0; i < index; i++) {
                 if (memory->rows[i].name != NULL && strcmp(memory->rows[i].name, "custom") == 0)
-                        wrong(loader, node,
-                              "custom: there is a target of that name: write its rules under its `controls`");
+                        problems_at(loader->check.problems, node,
+                                    "custom: there is a target of that name: write its rules under its `controls`");
         }
         memory->rows[index] = (struct target){.name = json_text(checked, "name", ""),
                                               .kind = kind,
@@ -184,7 +168,7 @@ targets_read(struct loader *loader, yaml_node_t *node, yaml_node_t *custom)
         if (node != NULL && node->type == YAML_SEQUENCE_NODE)
                 count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
         else if (node != NULL)
-                wrong(loader, node, "targets must be a list");
+                problems_at(loader->check.problems, node, "targets must be a list");
         memory->rows = calloc(count + 2, sizeof *memory->rows);
         memory->flawed = calloc(count + 2, sizeof *memory->flawed);
         memory->targets = calloc(count + 2, sizeof *memory->targets);
@@ -227,9 +211,10 @@ mistake_tell(void *context, const char *list, size_t index, const char *text)
             index < (size_t)(items->data.sequence.items.top - items->data.sequence.items.start))
                 node = yaml_item(reviewer->loader->check.text, items->data.sequence.items.start[index]);
         if (list != NULL)
-                wrong(reviewer->loader, node, "target %.100s: %s[%zu]: %s", reviewer->name, list, index, text);
+                problems_at(reviewer->loader->check.problems, node, "target %.100s: %s[%zu]: %s", reviewer->name, list,
+                            index, text);
         else
-                wrong(reviewer->loader, node, "target %.100s: %s", reviewer->name, text);
+                problems_at(reviewer->loader->check.problems, node, "target %.100s: %s", reviewer->name, text);
 }
 
 /* A target whose table has refused something is not reviewed: what was refused is not there. */
@@ -267,8 +252,8 @@ names_read(struct loader *loader, yaml_node_t *job, const char *key, json_t *out
         json_t *names = audit_names ? cadence_audits(scalar(node)) : NULL;
         bool listed = node->type == YAML_SEQUENCE_NODE;
         if (names == NULL && !listed) {
-                wrong(loader, node, "%s must be all%s, or a list", key,
-                      audit_names ? ", nightly, weekly, monthly" : "");
+                problems_at(loader->check.problems, node, "%s must be all%s, or a list", key,
+                            audit_names ? ", nightly, weekly, monthly" : "");
                 return NULL;
         }
         snprintf(why, sizeof why, "%s", key);
@@ -285,9 +270,9 @@ names_read(struct loader *loader, yaml_node_t *job, const char *key, json_t *out
                 if (scalar(item) == NULL || audit_find(scalar(item)) != NULL)
                         continue;
                 const char *close = settings_closest(scalar(item), known);
-                wrong(loader, item, "there is no audit \"%.60s\"%s%s%s", scalar(item),
-                      close != NULL ? ": did you mean \"" : "", close != NULL ? close : " (rounds list audits)",
-                      close != NULL ? "\"?" : "");
+                problems_at(loader->check.problems, item, "there is no audit \"%.60s\"%s%s%s", scalar(item),
+                            close != NULL ? ": did you mean \"" : "", close != NULL ? close : " (rounds list audits)",
+                            close != NULL ? "\"?" : "");
         }
         size_t count = json_array_size(names), i;
         json_t *name;
@@ -320,7 +305,7 @@ job_read(struct loader *loader, const char *name, yaml_node_t *node, json_t *all
         job->timeout_ms = json_whole(checked, "timeout", 1800000);
         if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] != '\0' ||
             *name == '\0')
-                wrong(loader, node, "%s: a job's name holds letters, digits, - and _ only", what);
+                problems_at(loader->check.problems, node, "%s: a job's name holds letters, digits, - and _ only", what);
 }
 
 static void
@@ -333,7 +318,7 @@ jobs_read(struct loader *loader, yaml_node_t *node)
         if (node == NULL)
                 return;
         if (node->type != YAML_MAPPING_NODE) {
-                wrong(loader, node, "jobs must be a mapping of names");
+                problems_at(loader->check.problems, node, "jobs must be a mapping of names");
                 return;
         }
         size_t count = (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
@@ -342,9 +327,9 @@ jobs_read(struct loader *loader, yaml_node_t *node)
                 const yaml_node_pair_t *pair = &node->data.mapping.pairs.start[i];
                 yaml_node_t *key = yaml_item(loader->check.text, pair->key);
                 if (scalar(key) == NULL || json_object_get(all, scalar(key)) != NULL)
-                        wrong(loader, key,
-                              scalar(key) == NULL ? "a job's name must be a text"
-                                                  : "this job stands here a second time");
+                        problems_at(loader->check.problems, key,
+                                    scalar(key) == NULL ? "a job's name must be a text"
+                                                        : "this job stands here a second time");
                 else
                         job_read(loader, scalar(key), yaml_item(loader->check.text, pair->value), all,
                                  &memory->jobs[loader->config->job_count++]);
@@ -386,12 +371,12 @@ places_check(struct loader *loader, yaml_node_t *root)
 
         if (zone_open(config->timezone, &zone, &err) != 0) {
                 yaml_node_t *node = settings_find(&loader->check, root, "timezone");
-                wrong(loader, node != NULL ? node : root, "timezone: %s", err.text);
+                problems_at(loader->check.problems, node != NULL ? node : root, "timezone: %s", err.text);
         }
         zone_close(zone);
         if (strncmp(store, "sqlite:", 7) != 0 || store[7] == '\0') {
                 yaml_node_t *node = settings_find(&loader->check, root, "store");
-                wrong(loader, node != NULL ? node : root, "store must be sqlite:PATH");
+                problems_at(loader->check.problems, node != NULL ? node : root, "store must be sqlite:PATH");
                 return;
         }
         const char *directory = store[7] == '/' ? "" : loader->memory->directory;

@@ -97,8 +97,7 @@ policy_check(struct settings_check *check, yaml_node_t *node, const char *what)
         json_t *out = json_object();
 
         if (node->type != YAML_MAPPING_NODE) {
-                problems_add(check->problems, node->start_mark.line + 1, node->start_mark.column + 1,
-                             "%s must be a mapping of control ids", what);
+                problems_at(check->problems, node, "%s must be a mapping of control ids", what);
                 return out;
         }
         for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
@@ -108,14 +107,13 @@ policy_check(struct settings_check *check, yaml_node_t *node, const char *what)
                 const struct control *control = control_find(id);
                 char place[200];
                 if (control == NULL) {
-                        problems_add(check->problems, key->start_mark.line + 1, key->start_mark.column + 1,
-                                     "%s: there is no control \"%.60s\" (rounds list controls)", what, id);
+                        problems_at(check->problems, key, "%s: there is no control \"%.60s\" (rounds list controls)",
+                                    what, id);
                         continue;
                 }
                 snprintf(place, sizeof place, "%s: %s", what, id);
                 if (json_object_get(out, id) != NULL)
-                        problems_add(check->problems, key->start_mark.line + 1, key->start_mark.column + 1,
-                                     "%s stands here a second time", place);
+                        problems_at(check->problems, key, "%s stands here a second time", place);
                 json_put(out, id, settings_check_overrides(check, value, control->settings, common, place));
         }
         return out;

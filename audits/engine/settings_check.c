@@ -16,21 +16,6 @@ enum { NODES_MOST = 200000, NAMES_MOST = 256 };
 
 #define TEXT(node) ((const char *)(node)->data.scalar.value)
 
-static void problem(struct settings_check *check, const yaml_node_t *node, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-static void
-problem(struct settings_check *check, const yaml_node_t *node, const char *format, ...)
-{
-        char text[600];
-        va_list list;
-
-        va_start(list, format);
-        vsnprintf(text, sizeof text, format, list);
-        va_end(list);
-        problems_add(check->problems, node->start_mark.line + 1, node->start_mark.column + 1, "%s", text);
-}
-
 /* --- words -------------------------------------------------------------------------------------------------------- */
 
 static int
@@ -255,26 +240,28 @@ scalar_check(struct settings_check *check, yaml_node_t *node, const struct setti
         bool textual = setting->type == SETTING_TEXT || setting->type == SETTING_PATH || setting->type == SETTING_GLOB;
 
         if (node->type != YAML_SCALAR_NODE || yaml_is_null(node)) {
-                problem(check, node, "%s must be %s", what, settings_type_words(setting, words, sizeof words));
+                problems_at(check->problems, node, "%s must be %s", what,
+                            settings_type_words(setting, words, sizeof words));
                 return NULL;
         }
         /* "30" in quotes is a text: what was meant is not ours to guess. */
         if (!plain &&
             (setting->type == SETTING_INTEGER || setting->type == SETTING_NUMBER || setting->type == SETTING_BOOLEAN)) {
-                problem(check, node, "%s must be %s, without quotes", what,
-                        settings_type_words(setting, words, sizeof words));
+                problems_at(check->problems, node, "%s must be %s, without quotes", what,
+                            settings_type_words(setting, words, sizeof words));
                 return NULL;
         }
         if (strlen(TEXT(node)) != node->data.scalar.length) {
-                problem(check, node, "%s holds a NUL byte", what);
+                problems_at(check->problems, node, "%s holds a NUL byte", what);
                 return NULL;
         }
         json_t *value = settings_value_parse(setting, TEXT(node), why, sizeof why);
         if (value == NULL && *why != '\0')
-                problem(check, node, "%s %s", what, why);
+                problems_at(check->problems, node, "%s %s", what, why);
         else if (value == NULL)
-                problem(check, node, textual ? "%s must be %s and not be empty" : "%s must be %s, not \"%.80s\"", what,
-                        settings_type_words(setting, words, sizeof words), TEXT(node));
+                problems_at(check->problems, node,
+                            textual ? "%s must be %s and not be empty" : "%s must be %s, not \"%.80s\"", what,
+                            settings_type_words(setting, words, sizeof words), TEXT(node));
         if (value != NULL && setting->type == SETTING_PATH) {
                 scoped_string whole = path_whole(check->directory, TEXT(node));
                 json_decref(value);
@@ -293,7 +280,7 @@ list_check(struct settings_check *check, yaml_node_t *node, const struct setting
         int index = 0;
 
         if (node->type != YAML_SEQUENCE_NODE) {
-                problem(check, node, "%s must be a list", what);
+                problems_at(check->problems, node, "%s must be a list", what);
                 return NULL;
         }
         item.type = setting->item;
@@ -315,7 +302,7 @@ map_check(struct settings_check *check, yaml_node_t *node, const struct setting 
         char place[300];
 
         if (node->type != YAML_MAPPING_NODE) {
-                problem(check, node, "%s must be a mapping", what);
+                problems_at(check->problems, node, "%s must be a mapping", what);
                 return NULL;
         }
         item.type = setting->item;
@@ -324,12 +311,12 @@ map_check(struct settings_check *check, yaml_node_t *node, const struct setting 
         for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
                 yaml_node_t *key = yaml_item(check->text, pair->key);
                 if (key->type != YAML_SCALAR_NODE) {
-                        problem(check, key, "%s: a key must be a text", what);
+                        problems_at(check->problems, key, "%s: a key must be a text", what);
                         continue;
                 }
                 snprintf(place, sizeof place, "%s.%s", what, TEXT(key));
                 if (json_object_get(map, TEXT(key)) != NULL)
-                        problem(check, key, "%s stands here a second time", place);
+                        problems_at(check->problems, key, "%s stands here a second time", place);
                 json_t *value = settings_check_value(check, yaml_item(check->text, pair->value), &item, place);
                 if (value != NULL)
                         json_put(map, TEXT(key), value);
@@ -342,7 +329,7 @@ settings_check_value(struct settings_check *check, yaml_node_t *node, const stru
 {
         if (check->nodes++ > NODES_MOST) {
                 if (check->nodes == NODES_MOST + 2)
-                        problem(check, node, "too large once its aliases are followed");
+                        problems_at(check->problems, node, "too large once its aliases are followed");
                 return NULL;
         }
         switch (setting->type) {
@@ -418,9 +405,10 @@ unknown_key(struct settings_check *check, const yaml_node_t *key, const struct s
         names[count] = NULL;
         const char *close = settings_closest(TEXT(key), names);
         if (close != NULL)
-                problem(check, key, "%s has no setting \"%.80s\": did you mean \"%s\"?", what, TEXT(key), close);
+                problems_at(check->problems, key, "%s has no setting \"%.80s\": did you mean \"%s\"?", what, TEXT(key),
+                            close);
         else
-                problem(check, key, "%s has no setting \"%.80s\"", what, TEXT(key));
+                problems_at(check->problems, key, "%s has no setting \"%.80s\"", what, TEXT(key));
 }
 
 static bool
@@ -442,7 +430,7 @@ pair_check(struct settings_check *check, const yaml_node_pair_t *pair, const str
         char label[300];
 
         if (key->type != YAML_SCALAR_NODE) {
-                problem(check, key, "%s: a key must be a text", what);
+                problems_at(check->problems, key, "%s: a key must be a text", what);
                 return;
         }
         if (named(known, TEXT(key)))
@@ -454,16 +442,18 @@ pair_check(struct settings_check *check, const yaml_node_pair_t *pair, const str
         }
         snprintf(label, sizeof label, "%s: %s", what, TEXT(key));
         if (field->type == SETTING_SECRET && place == NULL) {
-                problem(check, key, "%s must not stand here: use %s_file or %s_env", label, field->name, field->name);
+                problems_at(check->problems, key, "%s must not stand here: use %s_file or %s_env", label, field->name,
+                            field->name);
                 return;
         }
         json_t *checked = field->type == SETTING_SECRET ? secret_check(check, value, place, label)
                                                         : settings_check_value(check, value, field, label);
         if (checked != NULL && json_object_get(out, field->name) != NULL) {
                 if (field->type == SETTING_SECRET)
-                        problem(check, key, "%s: %s_file or %s_env, not both", what, field->name, field->name);
+                        problems_at(check->problems, key, "%s: %s_file or %s_env, not both", what, field->name,
+                                    field->name);
                 else
-                        problem(check, key, "%s is given twice", label);
+                        problems_at(check->problems, key, "%s is given twice", label);
                 json_decref(checked);
         } else if (checked != NULL) {
                 json_put(out, field->name, checked);
@@ -512,7 +502,7 @@ settings_check_map(struct settings_check *check, yaml_node_t *node, const struct
 
         if (out == NULL || node->type != YAML_MAPPING_NODE) {
                 if (node->type != YAML_MAPPING_NODE)
-                        problem(check, node, "%s must be a mapping of settings", what);
+                        problems_at(check->problems, node, "%s must be a mapping of settings", what);
                 return out;
         }
         for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++)
@@ -520,7 +510,7 @@ settings_check_map(struct settings_check *check, yaml_node_t *node, const struct
         for (const struct setting *field = fields; field->type != SETTING_END; field++) {
                 if (field->required && json_object_get(out, field->name) == NULL &&
                     settings_find(check, node, field->name) == NULL)
-                        problem(check, node, "%s lacks \"%s\": %s", what, field->name, field->words);
+                        problems_at(check->problems, node, "%s lacks \"%s\": %s", what, field->name, field->words);
         }
         defaults_fill(fields, out);
         return out;

@@ -55,8 +55,7 @@ static const struct setting fields[] = {
 static void
 wrong(struct settings_check *check, const yaml_node_t *node, const char *id, const char *text)
 {
-        problems_add(check->problems, node->start_mark.line + 1, node->start_mark.column + 1, "waiver %s: %s", id,
-                     text);
+        problems_at(check->problems, node, "waiver %s: %s", id, text);
 }
 
 static void
@@ -108,8 +107,7 @@ file_read(struct waivers *waivers, struct yaml_text *text, const struct config *
 
         json_decref(nothing);
         if (list == NULL || list->type != YAML_SEQUENCE_NODE) {
-                problems_add(problems, root->start_mark.line + 1, root->start_mark.column + 1,
-                             "the file must hold a list `waivers`");
+                problems_at(problems, root, "the file must hold a list `waivers`");
                 return;
         }
         size_t count = (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);

@@ -52,6 +52,18 @@ problems_add(struct problems *problems, size_t line, size_t column, const char *
 }
 
 void
+problems_at(struct problems *problems, const yaml_node_t *node, const char *format, ...)
+{
+        char text[600];
+        va_list list;
+
+        va_start(list, format);
+        vsnprintf(text, sizeof text, format, list);
+        va_end(list);
+        problems_add(problems, node->start_mark.line + 1, node->start_mark.column + 1, "%s", text);
+}
+
+void
 problems_free(struct problems *problems)
 {
         for (size_t i = 0; i < problems->count; i++)
@@ -285,8 +297,7 @@ yaml_json(struct yaml_text *text, yaml_node_t *node, struct problems *problems)
         text->nodes = 0;
         json_t *result = node_json(text, node, 0);
         if (result == NULL)
-                problems_add(problems, node->start_mark.line + 1, node->start_mark.column + 1,
-                             "too large once its aliases are followed, or a key that is no text");
+                problems_at(problems, node, "too large once its aliases are followed, or a key that is no text");
         return result;
 }
 
