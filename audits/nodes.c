@@ -13,7 +13,7 @@
 #include "moment.h"
 #include "node_loss.h"
 #include "nodes_facts.h"
-#include "nodes_pressure.h"
+#include "nodes_judge.h"
 #include "scope.h"
 
 #define NEEDS                                                                                                       \
@@ -47,28 +47,6 @@ nodes_check(struct session *session, struct rights *rights, struct error *err)
 
 /* --- what is judged ----------------------------------------------------------------------------------------------- */
 
-struct judge {
-        const json_t *facts;
-        const struct policy *policy;
-        struct findings *out;
-        int64_t now_ms;
-};
-
-static void
-fail(const struct judge *j, const char *control, struct resource resource, bool severe, const char *observed,
-     const char *expected, const char *message, const char *remedy, const char *evidence)
-{
-        findings_add(j->out, &(struct finding){.control = control,
-                                               .resource = resource,
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, control, severe),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = message,
-                                               .remedy = remedy,
-                                               .evidence = evidence});
-}
-
 static double
 share(const json_t *sum, const char *requested, const char *room)
 {
@@ -79,7 +57,7 @@ share(const json_t *sum, const char *requested, const char *room)
 
 /* "CPU 62 % of 31.6 cores, memory 40 % of 120 GiB requested" */
 static const char *
-shares_text(const struct judge *j, const json_t *sum)
+shares_text(const struct nodes_judge *j, const json_t *sum)
 {
         return findings_text(j->out, "CPU %.0f %% of %.1f cores, memory %.0f %% of %s requested",
                              share(sum, "requested_cpu_m", "cpu_m"), json_real_or(sum, "cpu_m", 0) / 1000,
@@ -95,7 +73,7 @@ worst_share(const json_t *sum)
 
 /* NOD-1 of the whole cluster, then of the pools and zones that are fuller than it may be. */
 static void
-requested_judge(const struct judge *j)
+requested_judge(const struct nodes_judge *j)
 {
         const json_t *total = json_map(j->facts, "total");
         double bound = policy_number(j->policy, "NOD-1", "requested"), worst = worst_share(total);
@@ -109,14 +87,14 @@ requested_judge(const struct judge *j)
         else if (worst <= bound)
                 findings_pass(j->out, "NOD-1", &cluster, shares_text(j, total), expected, "The cluster has room.");
         else
-                fail(j, "NOD-1", cluster, false, shares_text(j, total), expected,
-                     "Little is left for a burst, a release or the loss of a node.",
-                     "Add nodes, or lower requests that are never used (kubectl top pods -A; API-3 lists them).",
-                     "/total");
+                nodes_fail(j, "NOD-1", cluster, false, shares_text(j, total), expected,
+                           "Little is left for a burst, a release or the loss of a node.",
+                           "Add nodes, or lower requests that are never used (kubectl top pods -A; API-3 lists them).",
+                           "/total");
 }
 
 static void
-parts_judge(const struct judge *j, const char *list, const char *kind)
+parts_judge(const struct nodes_judge *j, const char *list, const char *kind)
 {
         const json_t *parts = json_list(j->facts, list);
         double bound = policy_number(j->policy, "NOD-1", "requested");
@@ -131,22 +109,22 @@ parts_judge(const struct judge *j, const char *list, const char *kind)
                 bool gone = json_whole(part, "nodes", 0) == 0 && json_real_or(part, "requested_cpu_m", 0) > 0;
                 if (!(worst_share(part) > bound) && !gone)
                         continue;
-                fail(j, "NOD-1", (struct resource){.kind = kind, .name = name}, false,
-                     gone ? "no node that takes pods" : shares_text(j, part),
-                     findings_text(j->out, "at most %g %% of allocatable requested", bound),
-                     findings_text(j->out,
-                                   "Pods bound to this %s by a selector or a volume find little room, whatever "
-                                   "is free elsewhere.",
-                                   kind),
-                     findings_text(j->out, "Add nodes to %s %s.", kind, name),
-                     findings_text(j->out, "/%s/%zu", list, i));
+                nodes_fail(j, "NOD-1", (struct resource){.kind = kind, .name = name}, false,
+                           gone ? "no node that takes pods" : shares_text(j, part),
+                           findings_text(j->out, "at most %g %% of allocatable requested", bound),
+                           findings_text(j->out,
+                                         "Pods bound to this %s by a selector or a volume find little room, whatever "
+                                         "is free elsewhere.",
+                                         kind),
+                           findings_text(j->out, "Add nodes to %s %s.", kind, name),
+                           findings_text(j->out, "/%s/%zu", list, i));
         }
 }
 
 /* --- the loss of a node ------------------------------------------------------------------------------------------- */
 
 static const char *
-homeless_text(const struct judge *j, const struct node_loss *loss)
+homeless_text(const struct nodes_judge *j, const struct node_loss *loss)
 {
         scoped_buffer text = BUFFER_INIT(4096);
         size_t i;
@@ -165,7 +143,7 @@ homeless_text(const struct judge *j, const struct node_loss *loss)
 }
 
 static void
-loss_judge(const struct judge *j)
+loss_judge(const struct nodes_judge *j)
 {
         const json_t *facts = json_map(j->facts, "loss");
         struct resource resource = {.kind = "loss of a node"};
@@ -192,16 +170,18 @@ loss_judge(const struct judge *j)
         if (loss.placed == loss.pods && bare == 0)
                 findings_pass(j->out, "NOD-1", &resource, observed, expected, method);
         else
-                fail(j, "NOD-1", resource, false, observed, expected,
-                     loss.placed == loss.pods
-                             ? findings_text(j->out, "Pods without a workload are not made anew elsewhere. %s", method)
-                             : findings_text(j->out, "When this node is lost, these wait: %s. %s",
-                                             homeless_text(j, &loss), method),
-                     loss.not_allowed > 0
-                             ? "Give the workloads' selectors, tolerations and spread more than one node to go to; add "
-                               "nodes to their pool."
-                             : "Add a node, or lower requests, until the rest can take this one's pods.",
-                     "/loss");
+                nodes_fail(j, "NOD-1", resource, false, observed, expected,
+                           loss.placed == loss.pods
+                                   ? findings_text(j->out, "Pods without a workload are not made anew elsewhere. %s",
+                                                   method)
+                                   : findings_text(j->out, "When this node is lost, these wait: %s. %s",
+                                                   homeless_text(j, &loss), method),
+                           loss.not_allowed > 0
+                                   ? "Give the workloads' selectors, tolerations and spread more than one node to go "
+                                     "to; add "
+                                     "nodes to their pool."
+                                   : "Add a node, or lower requests, until the rest can take this one's pods.",
+                           "/loss");
         json_decref(loss.homeless);
 }
 
@@ -209,28 +189,29 @@ loss_judge(const struct judge *j)
 
 /* One group or pool against its bound; true when it is as it should be. */
 static bool
-group_judge(const struct judge *j, const char *kind, const char *name, double percent, const char *observed,
+group_judge(const struct nodes_judge *j, const char *kind, const char *name, double percent, const char *observed,
             const char *backoff, const char *evidence)
 {
         double bound = policy_number(j->policy, "NOD-1", "nodes");
 
         if (!(percent > bound) && backoff == NULL)
                 return true;
-        fail(j, "NOD-1", (struct resource){.kind = kind, .name = name}, false,
-             backoff != NULL ? findings_text(j->out, "%s; growing fails: %s", observed, backoff) : observed,
-             findings_text(j->out, "at most %g %% of what the autoscaler may use", bound),
-             percent > bound ? "The autoscaler can add little more: the next burst finds no node."
-                             : "The autoscaler wants to add nodes and cannot.",
-             backoff != NULL ? "kubectl -n kube-system logs deploy/cluster-autoscaler; ask the provider for its quota"
-             : strcmp(kind, "NodePool") == 0
-                     ? findings_text(j->out, "kubectl edit nodepool %s: raise spec.limits", name)
-                     : findings_text(j->out, "Raise the maximum size of node group %s.", name),
-             evidence);
+        nodes_fail(j, "NOD-1", (struct resource){.kind = kind, .name = name}, false,
+                   backoff != NULL ? findings_text(j->out, "%s; growing fails: %s", observed, backoff) : observed,
+                   findings_text(j->out, "at most %g %% of what the autoscaler may use", bound),
+                   percent > bound ? "The autoscaler can add little more: the next burst finds no node."
+                                   : "The autoscaler wants to add nodes and cannot.",
+                   backoff != NULL
+                           ? "kubectl -n kube-system logs deploy/cluster-autoscaler; ask the provider for its quota"
+                   : strcmp(kind, "NodePool") == 0
+                           ? findings_text(j->out, "kubectl edit nodepool %s: raise spec.limits", name)
+                           : findings_text(j->out, "Raise the maximum size of node group %s.", name),
+                   evidence);
         return false;
 }
 
 static size_t
-cluster_autoscaler_judge(const struct judge *j, size_t *well)
+cluster_autoscaler_judge(const struct nodes_judge *j, size_t *well)
 {
         const json_t *status = json_map(j->facts, "autoscaler"), *groups = json_list(status, "groups");
         int64_t written = json_whole(status, "written_ms", 0);
@@ -241,13 +222,13 @@ cluster_autoscaler_judge(const struct judge *j, size_t *well)
         if (status == NULL)
                 return 0;
         if (written > 0 && j->now_ms - written > HOUR_MS)
-                fail(j, "NOD-1", resource, false,
-                     findings_text(j->out, "last status %s ago",
-                                   findings_duration(j->out, (double)(j->now_ms - written))),
-                     "a status of the last minutes", "The cluster autoscaler does not run: nothing adds nodes.",
-                     "kubectl -n kube-system get pods -l app=cluster-autoscaler; kubectl -n kube-system logs "
-                     "deploy/cluster-autoscaler",
-                     "/autoscaler");
+                nodes_fail(j, "NOD-1", resource, false,
+                           findings_text(j->out, "last status %s ago",
+                                         findings_duration(j->out, (double)(j->now_ms - written))),
+                           "a status of the last minutes", "The cluster autoscaler does not run: nothing adds nodes.",
+                           "kubectl -n kube-system get pods -l app=cluster-autoscaler; kubectl -n kube-system logs "
+                           "deploy/cluster-autoscaler",
+                           "/autoscaler");
         json_array_foreach((json_t *)groups, i, group)
         {
                 int64_t now = json_whole(group, "nodes", 0), most = json_whole(group, "max", 0);
@@ -265,7 +246,7 @@ cluster_autoscaler_judge(const struct judge *j, size_t *well)
 }
 
 static size_t
-karpenter_judge(const struct judge *j, size_t *well, size_t *unbounded)
+karpenter_judge(const struct nodes_judge *j, size_t *well, size_t *unbounded)
 {
         static const struct {
                 const char *limit, *now, *word;
@@ -299,7 +280,7 @@ karpenter_judge(const struct judge *j, size_t *well, size_t *unbounded)
 }
 
 static void
-limits_judge(const struct judge *j)
+limits_judge(const struct nodes_judge *j)
 {
         size_t well = 0, unbounded = 0, seen = cluster_autoscaler_judge(j, &well);
 
@@ -322,7 +303,7 @@ limits_judge(const struct judge *j)
 
 /* Every autoscaler of pods at its maximum, against the nodes of today. */
 static void
-ceiling_judge(const struct judge *j)
+ceiling_judge(const struct nodes_judge *j)
 {
         const json_t *ceiling = json_map(j->facts, "ceiling"), *total = json_map(j->facts, "total");
         double cpu = (json_real_or(total, "requested_cpu_m", NAN) + json_real_or(ceiling, "cpu_m", NAN)) /
@@ -347,15 +328,16 @@ ceiling_judge(const struct judge *j)
                 findings_pass(j->out, "NOD-1", &resource, observed, "nodes there are, or can be added",
                               "More than the nodes of today, but nodes can be added.");
         else
-                fail(j, "NOD-1", resource, false, observed, "at most 100 % of allocatable",
-                     "Autoscalers of pods promise replicas that no node can take: they would wait.",
-                     "Add nodes or an autoscaler of nodes, or lower maxReplicas to what the nodes carry.", "/ceiling");
+                nodes_fail(j, "NOD-1", resource, false, observed, "at most 100 % of allocatable",
+                           "Autoscalers of pods promise replicas that no node can take: they would wait.",
+                           "Add nodes or an autoscaler of nodes, or lower maxReplicas to what the nodes carry.",
+                           "/ceiling");
 }
 
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
 static void
-rows_add(const struct judge *j)
+rows_add(const struct nodes_judge *j)
 {
         size_t i;
         json_t *node;
@@ -381,7 +363,7 @@ rows_add(const struct judge *j)
 }
 
 static void
-samples_add(const struct judge *j)
+samples_add(const struct nodes_judge *j)
 {
         const json_t *total = json_map(j->facts, "total");
 
@@ -395,7 +377,7 @@ samples_add(const struct judge *j)
 static void
 nodes_judge(const json_t *facts, const struct policy *policy, const struct history *history, struct findings *out)
 {
-        struct judge j = {facts, policy, out, history_now(history)};
+        struct nodes_judge j = {facts, policy, out, history_now(history)};
         bool whole = !facts_lacks(facts, "nodes") && !facts_lacks(facts, "pods");
 
         rows_add(&j);
@@ -413,7 +395,7 @@ nodes_judge(const json_t *facts, const struct policy *policy, const struct histo
                 ceiling_judge(&j);
         }
         limits_judge(&j);
-        nodes_pressure_judge(facts, policy, j.now_ms, out);
+        nodes_pressure_judge(&j);
 }
 
 const struct audit audit_nodes = {

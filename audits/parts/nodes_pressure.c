@@ -1,6 +1,6 @@
 /* Nodes under pressure, pods that wait, pods that were evicted: what is short of room now. */
 
-#include "nodes_pressure.h"
+#include "nodes_judge.h"
 
 #include <stdbool.h>
 
@@ -8,30 +8,8 @@
 #include "faults.h"
 #include "json.h"
 
-struct judge {
-        const json_t *facts;
-        const struct policy *policy;
-        struct findings *out;
-        int64_t now_ms;
-};
-
 static void
-fail(const struct judge *j, struct resource resource, bool severe, const char *observed, const char *expected,
-     const char *message, const char *remedy, const char *evidence)
-{
-        findings_add(j->out, &(struct finding){.control = "NOD-6",
-                                               .resource = resource,
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, "NOD-6", severe),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = message,
-                                               .remedy = remedy,
-                                               .evidence = evidence});
-}
-
-static void
-pressure_judge(const struct judge *j)
+pressure_judge(const struct nodes_judge *j)
 {
         const json_t *nodes = json_list(j->facts, "nodes");
         size_t i, well = 0;
@@ -72,7 +50,7 @@ pressure_judge(const struct judge *j)
 }
 
 static void
-pending_judge(const struct judge *j)
+pending_judge(const struct nodes_judge *j)
 {
         double bound = policy_number(j->policy, "NOD-6", "pending");
         size_t i, seen = 0;
@@ -87,23 +65,26 @@ pending_judge(const struct judge *j)
                 if (name == NULL || namespace_ == NULL || since <= 0 || !(waits > bound))
                         continue;
                 seen++;
-                fail(j,
-                     (struct resource){.kind = json_text(row, "kind", "Pod"), .namespace_ = namespace_, .name = name},
-                     unscheduled > 0,
-                     findings_text(j->out, "%lld pod%s pending, the first for %s%s%s",
-                                   (long long)json_whole(row, "pods", 0), json_whole(row, "pods", 0) == 1 ? "" : "s",
-                                   findings_duration(j->out, waits), *reason != '\0' ? ": " : "", reason),
-                     findings_text(j->out, "no pod pending for more than %s", findings_duration(j->out, bound)),
-                     unscheduled > 0 ? findings_text(j->out, "The scheduler finds no node: %s",
-                                                     *message != '\0' ? message : "it gives no reason.")
-                                     : "It has its node, but its containers do not start.",
-                     unscheduled > 0 ? findings_text(j->out,
-                                                     "kubectl -n %s describe pods; then add nodes, or mend requests, "
-                                                     "selectors and tolerations",
-                                                     namespace_)
-                                     : findings_text(j->out, "kubectl -n %s describe pods; kubectl -n %s get events",
-                                                     namespace_, namespace_),
-                     findings_text(j->out, "/pending/%zu", i));
+                nodes_fail(j, "NOD-6",
+                           (struct resource){
+                                   .kind = json_text(row, "kind", "Pod"), .namespace_ = namespace_, .name = name},
+                           unscheduled > 0,
+                           findings_text(j->out, "%lld pod%s pending, the first for %s%s%s",
+                                         (long long)json_whole(row, "pods", 0),
+                                         json_whole(row, "pods", 0) == 1 ? "" : "s", findings_duration(j->out, waits),
+                                         *reason != '\0' ? ": " : "", reason),
+                           findings_text(j->out, "no pod pending for more than %s", findings_duration(j->out, bound)),
+                           unscheduled > 0 ? findings_text(j->out, "The scheduler finds no node: %s",
+                                                           *message != '\0' ? message : "it gives no reason.")
+                                           : "It has its node, but its containers do not start.",
+                           unscheduled > 0
+                                   ? findings_text(j->out,
+                                                   "kubectl -n %s describe pods; then add nodes, or mend requests, "
+                                                   "selectors and tolerations",
+                                                   namespace_)
+                                   : findings_text(j->out, "kubectl -n %s describe pods; kubectl -n %s get events",
+                                                   namespace_, namespace_),
+                           findings_text(j->out, "/pending/%zu", i));
         }
         if (seen == 0 && !facts_lacks(j->facts, "pods"))
                 findings_pass(
@@ -113,7 +94,7 @@ pending_judge(const struct judge *j)
 }
 
 static void
-evicted_judge(const struct judge *j)
+evicted_judge(const struct nodes_judge *j)
 {
         size_t i, seen = 0;
         json_t *row;
@@ -125,20 +106,22 @@ evicted_judge(const struct judge *j)
                 if (name == NULL || namespace_ == NULL)
                         continue;
                 seen++;
-                fail(j,
-                     (struct resource){.kind = findings_text(j->out, "evicted %s", json_text(row, "kind", "Pod")),
-                                       .namespace_ = namespace_,
-                                       .name = name},
-                     true,
-                     findings_text(j->out, "%lld pod%s evicted%s%s", (long long)json_whole(row, "pods", 0),
-                                   json_whole(row, "pods", 0) == 1 ? "" : "s", *node != '\0' ? ", from " : "", node),
-                     "no evicted pod",
-                     findings_text(j->out, "A node ran out: %s", json_text(row, "message", "no reason is given.")),
-                     findings_text(j->out,
-                                   "Give it requests that fit what it uses and find what filled the node; then kubectl "
-                                   "-n %s delete pods --field-selector=status.phase=Failed",
-                                   namespace_),
-                     findings_text(j->out, "/evicted/%zu", i));
+                nodes_fail(
+                        j, "NOD-6",
+                        (struct resource){.kind = findings_text(j->out, "evicted %s", json_text(row, "kind", "Pod")),
+                                          .namespace_ = namespace_,
+                                          .name = name},
+                        true,
+                        findings_text(j->out, "%lld pod%s evicted%s%s", (long long)json_whole(row, "pods", 0),
+                                      json_whole(row, "pods", 0) == 1 ? "" : "s", *node != '\0' ? ", from " : "", node),
+                        "no evicted pod",
+                        findings_text(j->out, "A node ran out: %s", json_text(row, "message", "no reason is given.")),
+                        findings_text(
+                                j->out,
+                                "Give it requests that fit what it uses and find what filled the node; then kubectl "
+                                "-n %s delete pods --field-selector=status.phase=Failed",
+                                namespace_),
+                        findings_text(j->out, "/evicted/%zu", i));
         }
         if (seen == 0 && !facts_lacks(j->facts, "pods") && !facts_lacks(j->facts, "events"))
                 findings_pass(j->out, "NOD-6", &(struct resource){.kind = "evicted pods"}, "none", "no evicted pod",
@@ -146,11 +129,9 @@ evicted_judge(const struct judge *j)
 }
 
 void
-nodes_pressure_judge(const json_t *facts, const struct policy *policy, int64_t now_ms, struct findings *out)
+nodes_pressure_judge(const struct nodes_judge *j)
 {
-        struct judge j = {facts, policy, out, now_ms};
-
-        pressure_judge(&j);
-        pending_judge(&j);
-        evicted_judge(&j);
+        pressure_judge(j);
+        pending_judge(j);
+        evicted_judge(j);
 }
