@@ -35,6 +35,9 @@ const json_t *json_pointer(const json_t *document, const char *pointer);
 /* The first object of an array whose `key` is this text (an absent key is ""); NULL when there is none. */
 const json_t *json_find(const json_t *list, const char *key, const char *text);
 
+/* True when an earlier object of the array has the same text under `key` as the one at `index`. */
+bool json_repeats(const json_t *list, size_t index, const char *key);
+
 /* True when the text stands in an array of texts; false for no array. */
 bool json_holds(const json_t *list, const char *text);
 
@@ -43,6 +46,10 @@ bool json_globs_match(const json_t *globs, const char *text);
 
 /* True when object has the key and it is not null. */
 bool json_has(const json_t *object, const char *key);
+
+/* A text, number or boolean as a text, without the white space around it; false for anything else, and for a text that
+ * does not fit. */
+bool json_scalar(const json_t *value, char *text, size_t size);
 
 /* Setters that never fail silently: they return 0, or -1 when memory ran out.  Bytes that are not UTF-8 are
  * replaced by U+FFFD, in keys too, since jansson would refuse them.  Text NULL stores null. */

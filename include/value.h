@@ -38,6 +38,11 @@ void value_free(struct value *value);
  * of at most `size` bytes.  For mistakes that a table of settings cannot tell. */
 bool value_source_sound(const json_t *source, const struct target *const *targets, char *why, size_t size);
 
+/* The review of a list whose rows have such a source under `from`: what is wrong with that of row `index` is told as a
+ * mistake of `list`. */
+void value_source_review(const char *list, size_t index, const json_t *row, const struct target *const *targets,
+                         target_mistake *tell, void *context);
+
 /* True for "namespace/name"; else false, with words. */
 bool value_object_name_sound(const char *name, char *why, size_t size);
 

@@ -2,9 +2,11 @@
 
 #include "json.h"
 
+#include <ctype.h>
 #include <fnmatch.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "buffer.h"
@@ -126,6 +128,14 @@ json_find(const json_t *list, const char *key, const char *text)
                         return row;
         }
         return NULL;
+}
+
+bool
+json_repeats(const json_t *list, size_t index, const char *key)
+{
+        const json_t *row = json_array_get(list, index);
+
+        return json_find(list, key, json_text(row, key, "")) != row;
 }
 
 bool
@@ -252,4 +262,28 @@ json_put_sorted(json_t *object, const char *list, const json_t *rows)
                         return -1;
         }
         return 0;
+}
+
+bool
+json_scalar(const json_t *value, char *text, size_t size)
+{
+        if (json_is_string(value)) {
+                const char *from = json_string_value(value);
+                from += strspn(from, " \t\r\n");
+                size_t length = strlen(from);
+                while (length > 0 && isspace((unsigned char)from[length - 1]))
+                        length--;
+                if (length >= size)
+                        return false;
+                snprintf(text, size, "%.*s", (int)length, from);
+        } else if (json_is_integer(value)) {
+                snprintf(text, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        } else if (json_is_real(value)) {
+                snprintf(text, size, "%.15g", json_real_value(value));
+        } else if (json_is_boolean(value)) {
+                snprintf(text, size, "%s", json_is_true(value) ? "true" : "false");
+        } else {
+                return false;
+        }
+        return true;
 }

@@ -62,31 +62,6 @@ bound_in(const json_t *bound)
 
 /* --- texts -------------------------------------------------------------------------------------------------------- */
 
-/* The value as a text without the white space around it; false for a document. */
-static bool
-text_of(const json_t *value, char *text, size_t size)
-{
-        if (json_is_string(value)) {
-                const char *from = json_string_value(value);
-                from += strspn(from, " \t\r\n");
-                size_t length = strlen(from);
-                while (length > 0 && isspace((unsigned char)from[length - 1]))
-                        length--;
-                if (length >= size)
-                        return false;
-                snprintf(text, size, "%.*s", (int)length, from);
-        } else if (json_is_integer(value)) {
-                snprintf(text, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        } else if (json_is_real(value)) {
-                snprintf(text, size, "%.15g", json_real_value(value));
-        } else if (json_is_boolean(value)) {
-                snprintf(text, size, "%s", json_is_true(value) ? "true" : "false");
-        } else {
-                return false;
-        }
-        return true;
-}
-
 /* Numbers by value ("5" is 5.0), the rest as it is written. */
 static bool
 is_equal(const char *text, const char *wanted)
@@ -158,7 +133,7 @@ custom_holds(const json_t *expect, const json_t *value, const char *unit, int64_
         int64_t at_ms;
 
         *holds = true;
-        if (!text_of(value, text, sizeof text)) {
+        if (!json_scalar(value, text, sizeof text)) {
                 snprintf(why, size,
                          json_is_string(value) ? "a text of more than 4 KiB"
                                                : "a document, not one value: name the part with pointer");

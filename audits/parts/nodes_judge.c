@@ -3,8 +3,8 @@
 #include "nodes_judge.h"
 
 void
-nodes_fail(const struct nodes_judge *j, const char *control, struct resource resource, bool severe, const char *observed,
-     const char *expected, const char *message, const char *remedy, const char *evidence)
+nodes_fail(const struct nodes_judge *j, const char *control, struct resource resource, bool severe,
+           const char *observed, const char *expected, const char *message, const char *remedy, const char *evidence)
 {
         findings_add(j->out, &(struct finding){.control = control,
                                                .resource = resource,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "json.h"
 #include "moment.h"
 
 const struct setting_duty setting_duties[] = {
@@ -125,31 +126,6 @@ static const char *const off_words[] = {"0", "false", "off", "no", "n", "disable
 static const char *const unbounded_words[] = {"infinity",  "inf", "unlimited", "forever", "never", "none",
                                               "permanent", "off", "false",     "-1",      NULL};
 
-/* The value as a text without the white space around it; numbers as people write them. */
-static bool
-text_of(const json_t *value, char *text, size_t size)
-{
-        if (json_is_integer(value)) {
-                snprintf(text, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        } else if (json_is_real(value)) {
-                snprintf(text, size, "%.15g", json_real_value(value));
-        } else if (json_is_boolean(value)) {
-                snprintf(text, size, "%s", json_is_true(value) ? "true" : "false");
-        } else if (json_is_string(value)) {
-                const char *from = json_string_value(value);
-                from += strspn(from, " \t\r\n");
-                size_t length = strlen(from);
-                while (length > 0 && isspace((unsigned char)from[length - 1]))
-                        length--;
-                if (length >= size)
-                        return false;
-                snprintf(text, size, "%.*s", (int)length, from);
-        } else {
-                return false;
-        }
-        return true;
-}
-
 static bool
 number_of(const char *text, double *number)
 {
@@ -238,7 +214,7 @@ setting_meaning(const struct setting_duty *duty, const json_t *value, const char
         double ms;
 
         *meaning = (struct meaning){.kind = MEANS_NUMBER};
-        if (!text_of(value, text, sizeof text)) {
+        if (!json_scalar(value, text, sizeof text)) {
                 snprintf(why, size,
                          json_is_string(value) ? "a text too long for what it should say"
                                                : "a document, not one value: name the part with pointer or key");

@@ -98,19 +98,16 @@ custom_review(const struct target *target, const struct target *const *targets, 
         const json_t *list = target_value(target, "controls");
         size_t i;
         json_t *row;
-        char why[400], text[460];
+        char why[400];
 
         json_array_foreach((json_t *)list, i, row)
         {
                 const char *id = json_text(row, "id", "");
                 if (!id_sound(id, why, sizeof why))
                         tell(context, "controls", i, why);
-                if (custom_find(list, id) != row)
+                if (json_repeats(list, i, "id"))
                         tell(context, "controls", i, "there is another control of that id");
-                if (!value_source_sound(json_map(row, "from"), targets, why, sizeof why)) {
-                        snprintf(text, sizeof text, "from: %s", why);
-                        tell(context, "controls", i, text);
-                }
+                value_source_review("controls", i, row, targets, tell, context);
                 if (!custom_expect_sound(json_map(row, "expect"), why, sizeof why))
                         tell(context, "controls", i, why);
         }

@@ -187,10 +187,8 @@ evidence_review(const struct target *target, const struct target *const *targets
 
         json_array_foreach((json_t *)list, i, row)
         {
-                for (size_t j = 0; j < i; j++) {
-                        if (strcmp(json_text(json_array_get(list, j), "name", ""), json_text(row, "name", "")) == 0)
-                                tell(context, "evidence", i, "there is other evidence of that name");
-                }
+                if (json_repeats(list, i, "name"))
+                        tell(context, "evidence", i, "there is other evidence of that name");
                 item_review(row, i, targets, tell, context);
         }
 }

@@ -3,7 +3,6 @@
 #include "settings_target.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "json.h"
 #include "setting_duty.h"
@@ -55,22 +54,16 @@ settings_review(const struct target *target, const struct target *const *targets
         const json_t *list = target_value(target, "settings");
         size_t i;
         json_t *row;
-        char why[400];
         double bound;
 
         json_array_foreach((json_t *)list, i, row)
         {
                 const struct setting_duty *duty = setting_duty_find(json_text(row, "is", ""));
-                const char *name = json_text(row, "name", ""), *own = json_text(row, "bound", NULL);
+                const char *own = json_text(row, "bound", NULL);
                 char text[600];
-                for (size_t j = 0; j < i; j++) {
-                        if (strcmp(json_text(json_array_get(list, j), "name", ""), name) == 0)
-                                tell(context, "settings", i, "there is another setting of that name");
-                }
-                if (!value_source_sound(json_map(row, "from"), targets, why, sizeof why)) {
-                        snprintf(text, sizeof text, "from: %s", why);
-                        tell(context, "settings", i, text);
-                }
+                if (json_repeats(list, i, "name"))
+                        tell(context, "settings", i, "there is another setting of that name");
+                value_source_review("settings", i, row, targets, tell, context);
                 if (duty == NULL)
                         continue;
                 if (duty->subject != NULL && json_text(row, "of", NULL) == NULL) {

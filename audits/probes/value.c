@@ -176,6 +176,18 @@ value_source_sound(const json_t *from, const struct target *const *targets, char
                (!json_has(from, "secret") || value_object_name_sound(json_text(from, "secret", ""), why, size));
 }
 
+void
+value_source_review(const char *list, size_t index, const json_t *row, const struct target *const *targets,
+                    target_mistake *tell, void *context)
+{
+        char why[400], text[sizeof why + sizeof "from: "];
+
+        if (value_source_sound(json_map(row, "from"), targets, why, sizeof why))
+                return;
+        snprintf(text, sizeof text, "from: %s", why);
+        tell(context, list, index, text);
+}
+
 int
 value_read(struct session *session, const json_t *from, struct value *value, struct error *err)
 {

@@ -57,12 +57,57 @@ texts_are_found_in_a_list(void **state)
         assert_false(json_holds(NULL, "a"));
 }
 
+static void
+an_earlier_row_is_told(void **state)
+{
+        static const char list[] =
+                "[{\"name\": \"a\"}, {\"name\": \"b\"}, {\"name\": \"a\"}, {\"name\": \"a\"}, {\"name\": \"c\"}]";
+        static const bool repeats[] = {false, false, true, true, false};
+        scoped_json rows = json_loads(list, 0, NULL);
+
+        (void)state;
+        for (size_t i = 0; i < sizeof repeats; i++)
+                assert_int_equal(json_repeats(rows, i, "name"), repeats[i]);
+}
+
+static void
+values_are_told_as_texts(void **state)
+{
+        static const struct {
+                const char *value, *text; /* text NULL: none */
+        } cases[] = {
+                {"\"a b\"", "a b"},
+                {"\" \\t a\\r\\n\"", "a"},
+                {"\"\"", ""},
+                {"7", "7"},
+                {"0.5", "0.5"},
+                {"true", "true"},
+                {"false", "false"},
+                {"null", NULL},
+                {"[\"a\"]", NULL},
+                {"{}", NULL},
+                {"\"1234567\"", "1234567"},
+                {"\"12345678\"", NULL},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+                scoped_json value = json_loads(cases[i].value, JSON_DECODE_ANY, NULL);
+                char text[8] = "?";
+                assert_int_equal(json_scalar(value, text, sizeof text), cases[i].text != NULL);
+                if (cases[i].text != NULL)
+                        assert_string_equal(text, cases[i].text);
+        }
+}
+
 int
 main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(rows_are_found_by_a_text),
                 cmocka_unit_test(texts_are_found_in_a_list),
+                cmocka_unit_test(an_earlier_row_is_told),
+                cmocka_unit_test(values_are_told_as_texts),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
