@@ -2,6 +2,45 @@
 
 #include "dead_letter_settings.h"
 
+/* Rows that several of the tables have: C cannot put one constant table into another.  Where in a message, as JSON: */
+// clang-format off
+#define MESSAGE_POINTERS \
+        {.name = "topic", .type = SETTING_TEXT, .fallback = "/topic", .words = "JSON pointer to the topic or kind"}, \
+        {.name = "tenant", .type = SETTING_TEXT, .words = "JSON pointer to the tenant"}, \
+        {.name = "error", .type = SETTING_TEXT, .fallback = "/error", .words = "JSON pointer to the error text"}, \
+        {.name = "retry_count", \
+         .type = SETTING_TEXT, \
+         .fallback = "/retryCount", \
+         .words = "JSON pointer to the how often it was tried again"}, \
+        {.name = "failed_at", \
+         .type = SETTING_TEXT, \
+         .fallback = "/failedAt", \
+         .words = "JSON pointer to the time of failure"}, \
+        {.name = "class", .type = SETTING_TEXT, .words = "JSON pointer to the class (transient or permanent)"}, \
+        {.name = "backoff", .type = SETTING_TEXT, .words = "JSON pointer to the type of backoff between retries"}, \
+        {.name = "payload", \
+         .type = SETTING_TEXT, \
+         .fallback = "/payload", \
+         .words = "JSON pointer to the message that failed"}
+
+/* How much is looked at, and for whom: */
+#define SAMPLED_MESSAGES \
+        {.name = "class_fields", \
+         .type = SETTING_LIST, \
+         .item = SETTING_TEXT, \
+         .fallback = "[class, errorClass, error_class, classification, failureType]", \
+         .words = "fields of the message or its payload that may say transient or permanent"}, \
+        {.name = "sample", \
+         .type = SETTING_INTEGER, \
+         .fallback = "500", \
+         .min = 1, \
+         .max = 10000, \
+         .words = "messages looked at, the newest"}, \
+        {.name = "owner", .type = SETTING_TEXT, .words = "who owns it; default: the target's owner"}
+// clang-format on
+
+static const char column[] = "column of the table; default: one of a usual name, where it is there";
+
 const struct setting dead_letter_redis_fields[] = {
         {.name = "name", .type = SETTING_TEXT, .required = true, .words = "what the source is called"},
         {.name = "kind",
@@ -14,35 +53,8 @@ const struct setting dead_letter_redis_fields[] = {
          .fallback = "bull",
          .words = "what the keys of the BullMQ queue begin with"},
         {.name = "key", .type = SETTING_TEXT, .words = "key of the list; default: the name"},
-        {.name = "topic", .type = SETTING_TEXT, .fallback = "/topic", .words = "JSON pointer to the topic or kind"},
-        {.name = "tenant", .type = SETTING_TEXT, .words = "JSON pointer to the tenant"},
-        {.name = "error", .type = SETTING_TEXT, .fallback = "/error", .words = "JSON pointer to the error text"},
-        {.name = "retry_count",
-         .type = SETTING_TEXT,
-         .fallback = "/retryCount",
-         .words = "JSON pointer to the how often it was tried again"},
-        {.name = "failed_at",
-         .type = SETTING_TEXT,
-         .fallback = "/failedAt",
-         .words = "JSON pointer to the time of failure"},
-        {.name = "class", .type = SETTING_TEXT, .words = "JSON pointer to the class (transient or permanent)"},
-        {.name = "backoff", .type = SETTING_TEXT, .words = "JSON pointer to the type of backoff between retries"},
-        {.name = "payload",
-         .type = SETTING_TEXT,
-         .fallback = "/payload",
-         .words = "JSON pointer to the message that failed"},
-        {.name = "class_fields",
-         .type = SETTING_LIST,
-         .item = SETTING_TEXT,
-         .fallback = "[class, errorClass, error_class, classification, failureType]",
-         .words = "fields of the message or its payload that may say transient or permanent"},
-        {.name = "sample",
-         .type = SETTING_INTEGER,
-         .fallback = "500",
-         .min = 1,
-         .max = 10000,
-         .words = "messages looked at, the newest"},
-        {.name = "owner", .type = SETTING_TEXT, .words = "who owns it; default: the target's owner"},
+        MESSAGE_POINTERS,
+        SAMPLED_MESSAGES,
         {.type = SETTING_END},
 };
 
@@ -57,42 +69,15 @@ const struct setting dead_letter_sql_fields[] = {
          .type = SETTING_TEXT,
          .words = "a SELECT instead of table and where; its columns are called topic, tenant, error, retry_count, "
                   "failed_at, class, backoff, payload"},
-        {.name = "topic",
-         .type = SETTING_TEXT,
-         .words = "column of the table; default: one of a usual name, where it is there"},
-        {.name = "tenant",
-         .type = SETTING_TEXT,
-         .words = "column of the table; default: one of a usual name, where it is there"},
-        {.name = "error",
-         .type = SETTING_TEXT,
-         .words = "column of the table; default: one of a usual name, where it is there"},
-        {.name = "retry_count",
-         .type = SETTING_TEXT,
-         .words = "column of the table; default: one of a usual name, where it is there"},
-        {.name = "failed_at",
-         .type = SETTING_TEXT,
-         .words = "column of the table; default: one of a usual name, where it is there"},
-        {.name = "class",
-         .type = SETTING_TEXT,
-         .words = "column of the table; default: one of a usual name, where it is there"},
-        {.name = "backoff",
-         .type = SETTING_TEXT,
-         .words = "column of the table; default: one of a usual name, where it is there"},
-        {.name = "payload",
-         .type = SETTING_TEXT,
-         .words = "column of the table; default: one of a usual name, where it is there"},
-        {.name = "class_fields",
-         .type = SETTING_LIST,
-         .item = SETTING_TEXT,
-         .fallback = "[class, errorClass, error_class, classification, failureType]",
-         .words = "fields of the message or its payload that may say transient or permanent"},
-        {.name = "sample",
-         .type = SETTING_INTEGER,
-         .fallback = "500",
-         .min = 1,
-         .max = 10000,
-         .words = "messages looked at, the newest"},
-        {.name = "owner", .type = SETTING_TEXT, .words = "who owns it; default: the target's owner"},
+        {.name = "topic", .type = SETTING_TEXT, .words = column},
+        {.name = "tenant", .type = SETTING_TEXT, .words = column},
+        {.name = "error", .type = SETTING_TEXT, .words = column},
+        {.name = "retry_count", .type = SETTING_TEXT, .words = column},
+        {.name = "failed_at", .type = SETTING_TEXT, .words = column},
+        {.name = "class", .type = SETTING_TEXT, .words = column},
+        {.name = "backoff", .type = SETTING_TEXT, .words = column},
+        {.name = "payload", .type = SETTING_TEXT, .words = column},
+        SAMPLED_MESSAGES,
         {.type = SETTING_END},
 };
 
@@ -114,34 +99,7 @@ const struct setting dead_letter_http_fields[] = {
          .type = SETTING_TEXT,
          .fallback = "/byTopic",
          .words = "JSON pointer to their count by topic"},
-        {.name = "topic", .type = SETTING_TEXT, .fallback = "/topic", .words = "JSON pointer to the topic or kind"},
-        {.name = "tenant", .type = SETTING_TEXT, .words = "JSON pointer to the tenant"},
-        {.name = "error", .type = SETTING_TEXT, .fallback = "/error", .words = "JSON pointer to the error text"},
-        {.name = "retry_count",
-         .type = SETTING_TEXT,
-         .fallback = "/retryCount",
-         .words = "JSON pointer to the how often it was tried again"},
-        {.name = "failed_at",
-         .type = SETTING_TEXT,
-         .fallback = "/failedAt",
-         .words = "JSON pointer to the time of failure"},
-        {.name = "class", .type = SETTING_TEXT, .words = "JSON pointer to the class (transient or permanent)"},
-        {.name = "backoff", .type = SETTING_TEXT, .words = "JSON pointer to the type of backoff between retries"},
-        {.name = "payload",
-         .type = SETTING_TEXT,
-         .fallback = "/payload",
-         .words = "JSON pointer to the message that failed"},
-        {.name = "class_fields",
-         .type = SETTING_LIST,
-         .item = SETTING_TEXT,
-         .fallback = "[class, errorClass, error_class, classification, failureType]",
-         .words = "fields of the message or its payload that may say transient or permanent"},
-        {.name = "sample",
-         .type = SETTING_INTEGER,
-         .fallback = "500",
-         .min = 1,
-         .max = 10000,
-         .words = "messages looked at, the newest"},
-        {.name = "owner", .type = SETTING_TEXT, .words = "who owns it; default: the target's owner"},
+        MESSAGE_POINTERS,
+        SAMPLED_MESSAGES,
         {.type = SETTING_END},
 };
