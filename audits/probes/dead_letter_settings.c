@@ -11,7 +11,7 @@
         {.name = "retry_count", \
          .type = SETTING_TEXT, \
          .fallback = "/retryCount", \
-         .words = "JSON pointer to the how often it was tried again"}, \
+         .words = "JSON pointer to how often it was tried again"}, \
         {.name = "failed_at", \
          .type = SETTING_TEXT, \
          .fallback = "/failedAt", \
