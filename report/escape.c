@@ -40,6 +40,22 @@ visible(uint32_t rune, char text[16])
         return 0;
 }
 
+/* What begins markup in HTML, and in Markdown as well; NULL: nothing does. */
+static const char *
+entity_of(uint32_t rune)
+{
+        switch (rune) {
+        case '&':
+                return "&amp;";
+        case '<':
+                return "&lt;";
+        case '>':
+                return "&gt;";
+        default:
+                return NULL;
+        }
+}
+
 void
 escape_html(FILE *stream, const char *text, size_t length)
 {
@@ -52,12 +68,8 @@ escape_html(FILE *stream, const char *text, size_t length)
 
                 if (size > 0)
                         fwrite_unlocked(shown, 1, size, stream);
-                else if (rune == '&')
-                        fputs_unlocked("&amp;", stream);
-                else if (rune == '<')
-                        fputs_unlocked("&lt;", stream);
-                else if (rune == '>')
-                        fputs_unlocked("&gt;", stream);
+                else if (entity_of(rune) != NULL)
+                        fputs_unlocked(entity_of(rune), stream);
                 else if (rune == '"')
                         fputs_unlocked("&quot;", stream);
                 else if (rune == '\'')
@@ -98,12 +110,8 @@ escape_markdown(FILE *stream, const char *text, size_t length)
                         putc_unlocked(' ', stream);
                 else if (size > 0)
                         fwrite_unlocked(shown, 1, size, stream);
-                else if (rune == '&')
-                        fputs_unlocked("&amp;", stream);
-                else if (rune == '<')
-                        fputs_unlocked("&lt;", stream);
-                else if (rune == '>')
-                        fputs_unlocked("&gt;", stream);
+                else if (entity_of(rune) != NULL)
+                        fputs_unlocked(entity_of(rune), stream);
                 else if (rune == '@') /* a name in a pasted report must not call people */
                         fputs_unlocked("<span>@</span>", stream);
                 else if (taken == 1 && is_markup(text, i, length))
