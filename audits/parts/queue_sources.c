@@ -9,6 +9,7 @@
 
 #include "json.h"
 #include "scope.h"
+#include "session_client.h"
 
 enum { PAGE = 1000, NAME_LONGEST = 300 };
 
@@ -281,8 +282,9 @@ names_part(struct queue_sources *all)
 }
 
 static int
-sources_fill(struct session *session, struct kept *kept, struct error *err)
+sources_fill(void *object, struct session *session, struct error *err)
 {
+        struct kept *kept = object;
         const json_t *queues = target_value(session->target, "queues");
 
         kept->names = json_array();
@@ -301,24 +303,9 @@ sources_fill(struct session *session, struct kept *kept, struct error *err)
 const struct queue_sources *
 queue_sources_read(struct session *session, struct error *err)
 {
-        static const char key;
-        struct kept *kept = session_get(session, &key);
+        static const struct session_client client = {"queues", sizeof(struct kept), offsetof(struct kept, broken),
+                                                     sources_fill, kept_close};
+        const struct kept *kept = session_client(session, &client, err);
 
-        if (kept == NULL) {
-                kept = calloc(1, sizeof *kept);
-                if (kept == NULL) {
-                        error_memory(err, "queues");
-                        return NULL;
-                }
-                if (sources_fill(session, kept, &kept->broken) == 0)
-                        kept->broken.reason = REASON_NONE;
-                if (session_put(session, &key, kept, kept_close) != 0) {
-                        error_memory(err, "queues");
-                        return NULL;
-                }
-        }
-        if (kept->broken.reason == REASON_NONE)
-                return &kept->all;
-        *err = kept->broken;
-        return NULL;
+        return kept != NULL ? &kept->all : NULL;
 }

@@ -12,6 +12,7 @@
 #include "json.h"
 #include "scope.h"
 #include "secret.h"
+#include "session_client.h"
 
 enum { URL_LARGEST = 8192, HEADERS_MOST = 32, HEADER_LARGEST = 80 * 1024 };
 
@@ -78,8 +79,9 @@ headers_read(struct http_target *target, const struct target *configured, struct
 }
 
 static int
-target_open(struct http_target *target, const struct session *session, struct error *err)
+target_open(void *object, struct session *session, struct error *err)
 {
+        struct http_target *target = object;
         const struct target *configured = session->target;
         scoped_secret bearer = NULL;
         scoped_secret password = NULL;
@@ -108,27 +110,10 @@ target_open(struct http_target *target, const struct session *session, struct er
 static struct http_target *
 target_session(struct session *session, struct error *err)
 {
-        static const char key;
-        struct http_target *target = session_get(session, &key);
+        static const struct session_client client = {"HTTP client", sizeof(struct http_target),
+                                                     offsetof(struct http_target, broken), target_open, target_close};
 
-        if (target == NULL) {
-                target = calloc(1, sizeof *target);
-                if (target == NULL) {
-                        error_memory(err, "HTTP client");
-                        return NULL;
-                }
-                if (target_open(target, session, &target->broken) == 0)
-                        target->broken.reason = REASON_NONE;
-                if (session_put(session, &key, target, target_close) != 0) {
-                        error_memory(err, "HTTP client");
-                        return NULL;
-                }
-        }
-        if (target->broken.reason == REASON_NONE)
-                return target;
-        if (err != NULL)
-                *err = target->broken;
-        return NULL;
+        return session_client(session, &client, err);
 }
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */

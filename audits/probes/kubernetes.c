@@ -12,6 +12,7 @@
 #include "json.h"
 #include "scope.h"
 #include "secret.h"
+#include "session_client.h"
 
 enum { SIDE_BY_SIDE = 8, TOKEN_FRESH_MS = 60000, TOKEN_LARGEST = 64 * 1024, URL_LARGEST = 16 * 1024 };
 
@@ -60,8 +61,9 @@ token_refresh(struct kubernetes *kubernetes, struct error *err)
 }
 
 static int
-kubernetes_open(struct kubernetes *kubernetes, struct session *session, struct error *err)
+kubernetes_open(void *object, struct session *session, struct error *err)
 {
+        struct kubernetes *kubernetes = object;
         struct kubernetes_access *access = &kubernetes->access;
 
         kubernetes->session = session;
@@ -91,27 +93,11 @@ kubernetes_open(struct kubernetes *kubernetes, struct session *session, struct e
 struct kubernetes *
 kubernetes_session(struct session *session, struct error *err)
 {
-        static const char key;
-        struct kubernetes *kubernetes = session_get(session, &key);
+        static const struct session_client client = {"Kubernetes client", sizeof(struct kubernetes),
+                                                     offsetof(struct kubernetes, broken), kubernetes_open,
+                                                     kubernetes_close};
 
-        if (kubernetes == NULL) {
-                kubernetes = calloc(1, sizeof *kubernetes);
-                if (kubernetes == NULL) {
-                        error_memory(err, "Kubernetes client");
-                        return NULL;
-                }
-                if (kubernetes_open(kubernetes, session, &kubernetes->broken) == 0)
-                        kubernetes->broken.reason = REASON_NONE;
-                if (session_put(session, &key, kubernetes, kubernetes_close) != 0) {
-                        error_memory(err, "Kubernetes client");
-                        return NULL;
-                }
-        }
-        if (kubernetes->broken.reason == REASON_NONE)
-                return kubernetes;
-        if (err != NULL)
-                *err = kubernetes->broken;
-        return NULL;
+        return session_client(session, &client, err);
 }
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "resolve.h"
 #include "scope.h"
 #include "secret.h"
+#include "session_client.h"
 
 enum { INSTANCES_MOST = 64, ROWS_MOST = 10000, CONNECT_MS = 10000, SHOW_MS = 10000 };
 
@@ -213,12 +214,14 @@ add_hosts(struct console *console, const PQconninfoOption *options, const char *
 }
 
 static int
-console_open(struct console *console, const struct session *session, struct error *err)
+console_open(void *object, struct session *session, struct error *err)
 {
+        struct console *console = object;
         const char *dsn = target_text(session->target, "dsn");
         scoped(libpq_options_free) PQconninfoOption *options = libpq_options(dsn, err);
         scoped_secret password = NULL;
 
+        console->list.instances = console->rows;
         if (options == NULL)
                 return -1;
         secret_remember(libpq_option(options, "password"));
@@ -236,24 +239,11 @@ console_open(struct console *console, const struct session *session, struct erro
 const struct pgbouncer *
 pgbouncer_session(struct session *session, struct error *err)
 {
-        static const char key;
-        struct console *console = session_get(session, &key);
+        static const struct session_client client = {"pooler", sizeof(struct console),
+                                                     offsetof(struct console, failure), console_open, console_close};
+        const struct console *console = session_client(session, &client, err);
 
-        if (console == NULL) {
-                console = calloc(1, sizeof *console);
-                if (console == NULL || session_put(session, &key, console, console_close) != 0) {
-                        error_memory(err, "pooler");
-                        return NULL;
-                }
-                console->list.instances = console->rows;
-                if (console_open(console, session, &console->failure) == 0)
-                        console->failure.reason = REASON_NONE;
-        }
-        if (console->failure.reason != REASON_NONE) {
-                *err = console->failure;
-                return NULL;
-        }
-        return &console->list;
+        return console != NULL ? &console->list : NULL;
 }
 
 const char *

@@ -9,6 +9,7 @@
 #include "json.h"
 #include "scope.h"
 #include "secret.h"
+#include "session_client.h"
 
 /* Servers and proxies take addresses of some 8 KiB; longer queries go into a form, which the API reads alike. */
 enum { ANSWER_LARGEST = 32 * 1024 * 1024, QUERY_LARGEST = 256 * 1024, ADDRESS_LONGEST = 4000, ATTEMPTS = 2 };
@@ -94,12 +95,15 @@ alertmanager_has_credentials(const struct target *target)
 }
 
 static int
-prometheus_open(struct prometheus *prometheus, struct error *err)
+prometheus_open(void *object, struct session *session, struct error *err)
 {
-        const struct target *target = prometheus->target;
+        struct prometheus *prometheus = object;
+        const struct target *target = session->target;
         const char *url = target_text(target, "url"), *alertmanager = target_text(target, "alertmanager");
         const char *tenant = target_text(target, "tenant");
 
+        prometheus->session = session;
+        prometheus->target = target;
         if (url == NULL) {
                 error_set(err, REASON_CONFIGURATION, "%s: no Prometheus is named", target->name);
                 return error_remedy(err, "add url: URL to the target %s", target->name);
@@ -128,29 +132,11 @@ prometheus_open(struct prometheus *prometheus, struct error *err)
 struct prometheus *
 prometheus_session(struct session *session, struct error *err)
 {
-        static const char key;
-        struct prometheus *prometheus = session_get(session, &key);
+        static const struct session_client client = {"Prometheus client", sizeof(struct prometheus),
+                                                     offsetof(struct prometheus, broken), prometheus_open,
+                                                     prometheus_close};
 
-        if (prometheus == NULL) {
-                prometheus = calloc(1, sizeof *prometheus);
-                if (prometheus == NULL) {
-                        error_memory(err, "Prometheus client");
-                        return NULL;
-                }
-                prometheus->session = session;
-                prometheus->target = session->target;
-                if (prometheus_open(prometheus, &prometheus->broken) == 0)
-                        prometheus->broken.reason = REASON_NONE;
-                if (session_put(session, &key, prometheus, prometheus_close) != 0) {
-                        error_memory(err, "Prometheus client");
-                        return NULL;
-                }
-        }
-        if (prometheus->broken.reason == REASON_NONE)
-                return prometheus;
-        if (err != NULL)
-                *err = prometheus->broken;
-        return NULL;
+        return session_client(session, &client, err);
 }
 
 /* --- refusals ----------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "json.h"
 #include "moment.h"
 #include "scope.h"
+#include "session_client.h"
 #include "xml.h"
 
 enum { INSTANCES_MOST = 2000, PAGE = 100, VALUES_MOST = 1440, QUERY_LARGEST = 8192 };
@@ -47,34 +48,28 @@ endpoint_put(char *out, size_t size, const struct target *target, const char *se
                 out[length - 1] = '\0';
 }
 
+static int
+rds_open(void *object, struct session *session, struct error *err)
+{
+        struct rds *rds = object;
+        struct http_options options = {.ca_file = target_text(session->target, "ca_file")};
+
+        rds->session = session;
+        endpoint_put(rds->endpoint, sizeof rds->endpoint, session->target, "endpoint", "rds");
+        endpoint_put(rds->metrics, sizeof rds->metrics, session->target, "cloudwatch_endpoint", "monitoring");
+        return http_open(&options, &rds->http, err) == 0 &&
+                               aws_credentials_find(session, rds->http, &rds->credentials, err) == 0
+                       ? 0
+                       : -1;
+}
+
 struct rds *
 rds_session(struct session *session, struct error *err)
 {
-        static const char key;
-        struct rds *rds = session_get(session, &key);
+        static const struct session_client client = {"RDS client", sizeof(struct rds), offsetof(struct rds, broken),
+                                                     rds_open, rds_close};
 
-        if (rds == NULL) {
-                rds = calloc(1, sizeof *rds);
-                if (rds == NULL) {
-                        error_memory(err, "RDS client");
-                        return NULL;
-                }
-                rds->session = session;
-                endpoint_put(rds->endpoint, sizeof rds->endpoint, session->target, "endpoint", "rds");
-                endpoint_put(rds->metrics, sizeof rds->metrics, session->target, "cloudwatch_endpoint", "monitoring");
-                struct http_options options = {.ca_file = target_text(session->target, "ca_file")};
-                if (http_open(&options, &rds->http, &rds->broken) == 0 &&
-                    aws_credentials_find(session, rds->http, &rds->credentials, &rds->broken) == 0)
-                        rds->broken.reason = REASON_NONE;
-                if (session_put(session, &key, rds, rds_close) != 0) {
-                        error_memory(err, "RDS client");
-                        return NULL;
-                }
-        }
-        if (rds->broken.reason == REASON_NONE)
-                return rds;
-        *err = rds->broken;
-        return NULL;
+        return session_client(session, &client, err);
 }
 
 /* One signed GET of a query API: the parsed answer. */

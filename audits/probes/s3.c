@@ -11,6 +11,7 @@
 #include "json.h"
 #include "moment.h"
 #include "scope.h"
+#include "session_client.h"
 #include "xml.h"
 
 enum { PAGE = 1000, TEXT_LARGEST = 16 * 1024, KEY_LARGEST = 1025 /* S3: 1,024 bytes */ };
@@ -34,37 +35,31 @@ s3_close(void *object)
         free(s3);
 }
 
+static int
+s3_open(void *object, struct session *session, struct error *err)
+{
+        struct s3 *s3 = object;
+        const struct target *target = session->target;
+        const char *style = target_text(target, "style");
+        struct http_options options = {.ca_file = target_text(target, "ca_file")};
+
+        s3->session = session;
+        s3->endpoint = target_text(target, "endpoint");
+        s3->region = target_text(target, "region");
+        s3->path_style = style != NULL ? strcmp(style, "path") == 0 : s3->endpoint != NULL;
+        return http_open(&options, &s3->http, err) == 0 &&
+                               aws_credentials_find(session, s3->http, &s3->credentials, err) == 0
+                       ? 0
+                       : -1;
+}
+
 struct s3 *
 s3_session(struct session *session, struct error *err)
 {
-        static const char key;
-        const struct target *target = session->target;
-        struct s3 *s3 = session_get(session, &key);
+        static const struct session_client client = {"S3 client", sizeof(struct s3), offsetof(struct s3, broken),
+                                                     s3_open, s3_close};
 
-        if (s3 == NULL) {
-                s3 = calloc(1, sizeof *s3);
-                if (s3 == NULL) {
-                        error_memory(err, "S3 client");
-                        return NULL;
-                }
-                const char *style = target_text(target, "style");
-                s3->session = session;
-                s3->endpoint = target_text(target, "endpoint");
-                s3->region = target_text(target, "region");
-                s3->path_style = style != NULL ? strcmp(style, "path") == 0 : s3->endpoint != NULL;
-                struct http_options options = {.ca_file = target_text(target, "ca_file")};
-                if (http_open(&options, &s3->http, &s3->broken) == 0 &&
-                    aws_credentials_find(session, s3->http, &s3->credentials, &s3->broken) == 0)
-                        s3->broken.reason = REASON_NONE;
-                if (session_put(session, &key, s3, s3_close) != 0) {
-                        error_memory(err, "S3 client");
-                        return NULL;
-                }
-        }
-        if (s3->broken.reason == REASON_NONE)
-                return s3;
-        *err = s3->broken;
-        return NULL;
+        return session_client(session, &client, err);
 }
 
 /* --- requests ----------------------------------------------------------------------------------------------------- */
