@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "buffer.h"
 #include "facts.h"
@@ -116,34 +115,22 @@ source_read(struct session *session, struct prometheus *prometheus, const json_t
                                 &days, err);
 }
 
-static int
-name_compare(const void *a, const void *b)
-{
-        return strcmp(json_text(*(json_t *const *)a, "name", ""), json_text(*(json_t *const *)b, "name", ""));
-}
-
 /* The volumes whose size is known, by name. */
 static int
 volumes_append(json_t *list, const json_t *volumes)
 {
-        scoped(scope_free) json_t **rows = calloc(json_object_size(volumes) + 1, sizeof *rows);
-        size_t count = 0;
+        static const char *const order[] = {"name", NULL};
+        scoped_json known = json_array();
         const char *name;
         json_t *volume;
 
-        if (rows == NULL)
-                return -1;
         json_object_foreach((json_t *)volumes, name, volume)
         {
-                if (json_real_or(volume, "total", 0) > 0 && json_real_or(volume, "used", -1) >= 0)
-                        rows[count++] = volume;
-        }
-        qsort(rows, count, sizeof(json_t *), name_compare);
-        for (size_t i = 0; i < count; i++) {
-                if (json_array_append(list, rows[i]) != 0)
+                if (json_real_or(volume, "total", 0) > 0 && json_real_or(volume, "used", -1) >= 0 &&
+                    json_array_append(known, volume) != 0)
                         return -1;
         }
-        return 0;
+        return known != NULL && json_sort(known, order) == 0 ? json_array_extend(list, known) : -1;
 }
 
 static int

@@ -4,7 +4,6 @@
 #include "audit.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "facts.h"
@@ -97,35 +96,10 @@ class_visit(void *context, const json_t *item)
 }
 
 static int
-row_compare(const void *a, const void *b)
-{
-        const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-        int order = strcmp(json_text(x, "namespace", ""), json_text(y, "namespace", ""));
-
-        return order != 0 ? order : strcmp(json_text(x, "name", ""), json_text(y, "name", ""));
-}
-
-static int
-claims_sort(json_t *facts, const json_t *claims)
-{
-        size_t count = json_array_size(claims);
-        scoped(scope_free) json_t **rows = calloc(count + 1, sizeof(json_t *));
-        json_t *list = json_array();
-
-        for (size_t i = 0; rows != NULL && i < count; i++)
-                rows[i] = json_array_get(claims, i);
-        if (rows == NULL || list == NULL)
-                return json_decref(list), -1;
-        qsort(rows, count, sizeof rows[0], row_compare);
-        for (size_t i = 0; i < count; i++)
-                json_array_append(list, rows[i]);
-        return json_put(facts, "claims", list);
-}
-
-static int
 volumes_collect(struct session *session, json_t *facts, struct error *err)
 {
         struct kubernetes *kubernetes = kubernetes_session(session, err);
+        static const char *const order[] = {"namespace", "name", NULL};
         scoped_json claims = json_array();
         json_t *classes = json_object();
         struct reading reading = {.claims = claims, .classes = classes};
@@ -155,7 +129,9 @@ volumes_collect(struct session *session, json_t *facts, struct error *err)
                 error_remedy(&most, "make several targets of the cluster, each with its own namespaces");
                 facts_gap(facts, "claims", "DSK-1", NULL, &most);
         }
-        return claims_sort(facts, claims) == 0 ? 0 : error_memory(err, "volumes");
+        return json_sort(claims, order) == 0 && json_put(facts, "claims", json_incref(claims)) == 0
+                       ? 0
+                       : error_memory(err, "volumes");
 }
 
 static int

@@ -64,6 +64,10 @@ int json_put(json_t *object, const char *key, json_t *stolen); /* a NULL value i
  * cluster gives the same facts.  -1 when memory ran out. */
 int json_put_sorted(json_t *object, const char *list, const json_t *rows);
 
+/* Sorts an array of objects by their texts under these keys, the first first (NULL-terminated; an absent one is ""). -1
+ * when memory ran out. */
+int json_sort(json_t *list, const char *const *keys) __attribute__((warn_unused_result));
+
 /* Appends `stolen` and returns it borrowed, NULL when memory ran out. */
 json_t *json_push(json_t *array, json_t *stolen);
 

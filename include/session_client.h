@@ -1,4 +1,5 @@
-/* A client that the audits of one target share: opened when the first of them asks, kept in the session, closed with it.
+/* A client that the audits of one target share: opened when the first of them asks, kept in the session, closed with
+ * it.
  *
  * One that could not be opened is kept as well, with its error: a server that was not there is not asked twice in one
  * run.  The client's own struct holds that error; a client may fill it later, when its server went away. */

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "buffer.h"
@@ -261,6 +262,33 @@ json_put_sorted(json_t *object, const char *list, const json_t *rows)
                 if (json_array_append(sorted, row) != 0)
                         return -1;
         }
+        return 0;
+}
+
+static int
+rows_compare(const void *left, const void *right, void *context)
+{
+        const json_t *one = *(json_t *const *)left, *other = *(json_t *const *)right;
+        int order = 0;
+
+        for (const char *const *keys = context; order == 0 && *keys != NULL; keys++)
+                order = strcmp(json_text(one, *keys, ""), json_text(other, *keys, ""));
+        return order;
+}
+
+int
+json_sort(json_t *list, const char *const *keys)
+{
+        size_t count = json_array_size(list), i;
+        scoped(scope_free) json_t **rows = calloc(count + 1, sizeof(json_t *));
+        json_t *row;
+
+        if (rows == NULL)
+                return -1;
+        json_array_foreach(list, i, row) rows[i] = json_incref(row);
+        qsort_r(rows, count, sizeof(json_t *), rows_compare, (void *)keys);
+        for (i = 0; i < count; i++)
+                json_array_set_new(list, i, rows[i]);
         return 0;
 }
 

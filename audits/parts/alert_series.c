@@ -3,7 +3,6 @@
 #include "alert_series.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -418,37 +417,23 @@ all_gather(struct looking *looking, const json_t *rules, const json_t *recording
 }
 
 static int
-row_compare(const void *a, const void *b)
-{
-        return strcmp(json_text(*(json_t *const *)a, "selector", ""), json_text(*(json_t *const *)b, "selector", ""));
-}
-
-static int
 rows_sorted(const json_t *names, json_t **out)
 {
-        size_t room = 0, count = 0, i;
+        static const char *const order[] = {"selector", NULL};
+        size_t i;
         const char *name;
         json_t *list, *row;
 
-        json_object_foreach((json_t *)names, name, list) room += json_array_size(list);
-        scoped(scope_free) json_t **rows = calloc(room + 1, sizeof *rows);
         *out = json_array();
-        if (rows == NULL || *out == NULL)
-                return -1;
         json_object_foreach((json_t *)names, name, list)
         {
                 json_array_foreach(list, i, row)
                 {
-                        if (json_has(row, "series"))
-                                rows[count++] = row;
+                        if (json_has(row, "series") && json_array_append(*out, row) != 0)
+                                return -1;
                 }
         }
-        qsort(rows, count, sizeof(json_t *), row_compare);
-        for (i = 0; i < count; i++) {
-                if (json_array_append(*out, rows[i]) != 0)
-                        return -1;
-        }
-        return 0;
+        return *out != NULL ? json_sort(*out, order) : -1;
 }
 
 int

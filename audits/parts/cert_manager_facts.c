@@ -3,7 +3,6 @@
 #include "cert_manager_facts.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cluster.h"
@@ -228,38 +227,23 @@ challenge_visit(void *context, const json_t *object)
 
 /* --- sorting ------------------------------------------------------------------------------------------------------ */
 
-static int
-by_name(const void *a, const void *b)
-{
-        static const char *const keys[] = {"kind", "namespace", "name"};
-        const json_t *one = *(json_t *const *)a, *other = *(json_t *const *)b;
-        int order = 0;
-
-        for (size_t i = 0; order == 0 && i < sizeof keys / sizeof keys[0]; i++)
-                order = strcmp(json_text(one, keys[i], ""), json_text(other, keys[i], ""));
-        return order;
-}
-
 /* Puts the values of an array or an object under `key`, sorted. */
 static int
 put_sorted(json_t *facts, const char *key, const json_t *rows)
 {
-        size_t size = json_is_object(rows) ? json_object_size(rows) : json_array_size(rows), at = 0, i;
-        json_t **list = calloc(size + 1, sizeof(json_t *)), *out = json_array(), *row;
+        static const char *const order[] = {"kind", "namespace", "name", NULL};
+        scoped_json list = json_array();
         const char *unused;
+        json_t *row;
 
-        if (list == NULL) {
-                json_decref(out);
+        if (json_is_array(rows) && json_array_extend(list, (json_t *)rows) != 0)
                 return -1;
+        json_object_foreach((json_t *)rows, unused, row)
+        {
+                if (json_array_append(list, row) != 0)
+                        return -1;
         }
-        json_array_foreach((json_t *)rows, i, row) list[at++] = row;
-        json_object_foreach((json_t *)rows, unused, row) list[at++] = row;
-        if (at > 1)
-                qsort(list, at, sizeof(json_t *), by_name);
-        for (i = 0; i < at; i++)
-                json_push(out, json_incref(list[i]));
-        free(list);
-        return json_put(facts, key, out);
+        return list != NULL && json_sort(list, order) == 0 ? json_put(facts, key, scope_keep(list)) : -1;
 }
 
 /* --- Secrets ------------------------------------------------------------------------------------------------------ */

@@ -270,38 +270,6 @@ auths_check(const struct keda *keda, const json_t *auths)
         }
 }
 
-static int
-scaler_compare(const void *one, const void *other)
-{
-        const json_t *a = *(json_t *const *)one, *b = *(json_t *const *)other;
-        static const char *const keys[] = {"namespace", "name", "kind"};
-        int order = 0;
-
-        for (size_t i = 0; order == 0 && i < 3; i++)
-                order = strcmp(json_text(a, keys[i], ""), json_text(b, keys[i], ""));
-        return order;
-}
-
-static int
-scalers_sort(struct keda *keda)
-{
-        size_t count = json_array_size(keda->scalers);
-        scoped(scope_free) json_t **rows = calloc(count + 1, sizeof *rows);
-        json_t *sorted = json_array();
-
-        if (rows == NULL || sorted == NULL)
-                return -1;
-        for (size_t i = 0; i < count; i++)
-                rows[i] = json_array_get(keda->scalers, i);
-        if (count > 1)
-                qsort(rows, count, sizeof *rows, scaler_compare);
-        for (size_t i = 0; i < count; i++)
-                json_array_append(sorted, rows[i]);
-        json_decref(keda->scalers);
-        keda->scalers = sorted;
-        return 0;
-}
-
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -316,6 +284,7 @@ keda_close(void *object)
 static int
 keda_read(struct kubernetes *kubernetes, struct keda *keda, struct error *err)
 {
+        static const char *const order[] = {"namespace", "name", "kind", NULL};
         scoped_json auths = json_object();
         struct kubernetes_list lists[4] = {
                 {.resource = "scaledobjects", .visit = object_visit, .context = keda},
@@ -344,7 +313,7 @@ keda_read(struct kubernetes *kubernetes, struct keda *keda, struct error *err)
         keda->auths_error = lists[2].error.reason != REASON_NONE ? lists[2].error : lists[3].error;
         if (keda->auths_error.reason == REASON_NONE)
                 auths_check(keda, auths);
-        return scalers_sort(keda) == 0 ? 0 : error_memory(err, "KEDA");
+        return json_sort(keda->scalers, order) == 0 ? 0 : error_memory(err, "KEDA");
 }
 
 const struct keda *

@@ -106,39 +106,10 @@ reduced(const json_t *row, const struct column *columns)
 }
 
 static int
-compare_rows(const void *a, const void *b)
-{
-        const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-        int order = strcmp(json_text(x, "name", json_text(x, "database", "")),
-                           json_text(y, "name", json_text(y, "database", "")));
-
-        return order != 0 ? order : strcmp(json_text(x, "user", ""), json_text(y, "user", ""));
-}
-
-/* PgBouncer lists its tables in the order of a hash: sorted, so that the same state gives the same facts. */
-static json_t *
-sorted(const json_t *list)
-{
-        size_t count = json_array_size(list);
-        scoped_json out = json_array();
-        scoped(scope_free) json_t **rows = calloc(count + 1, sizeof(json_t *));
-
-        if (out == NULL || rows == NULL)
-                return NULL;
-        for (size_t i = 0; i < count; i++)
-                rows[i] = json_array_get(list, i);
-        qsort(rows, count, sizeof(json_t *), compare_rows);
-        for (size_t i = 0; i < count; i++) {
-                if (json_array_append(out, rows[i]) != 0)
-                        return NULL;
-        }
-        return scope_keep(out);
-}
-
-static int
 collect_table(struct pgbouncer_instance *instance, const struct deadline *deadline, const char *what, const char *key,
               const struct column *columns, json_t *out, struct error *err)
 {
+        static const char *const order[] = {"name", "database", "user", NULL};
         scoped_json rows = NULL;
         scoped_json kept = json_array();
         size_t i;
@@ -151,7 +122,8 @@ collect_table(struct pgbouncer_instance *instance, const struct deadline *deadli
                 if (json_push(kept, reduced(row, columns)) == NULL)
                         return error_memory(err, what);
         }
-        return json_put(out, key, sorted(kept)) != 0 ? error_memory(err, what) : 0;
+        /* PgBouncer lists its tables in the order of a hash. */
+        return json_sort(kept, order) != 0 || json_put(out, key, scope_keep(kept)) != 0 ? error_memory(err, what) : 0;
 }
 
 /* Two columns, name and number: SHOW CONFIG (`wanted` keys) and SHOW LISTS (all of it). */

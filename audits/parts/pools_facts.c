@@ -361,35 +361,6 @@ missing_put(struct reading *reading, const json_t *facts)
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
 static int
-row_compare(const void *a, const void *b)
-{
-        static const char *const keys[] = {"namespace", "name", "kind", "container", "variable", "source"};
-        const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-        int order = 0;
-
-        for (size_t i = 0; i < sizeof keys / sizeof keys[0] && order == 0; i++)
-                order = strcmp(json_text(x, keys[i], ""), json_text(y, keys[i], ""));
-        return order;
-}
-
-static int
-rows_sort(json_t *facts, const json_t *rows)
-{
-        size_t count = json_array_size(rows);
-        scoped(scope_free) json_t **sorted = calloc(count + 1, sizeof(json_t *));
-        json_t *list = json_array();
-
-        for (size_t i = 0; sorted != NULL && i < count; i++)
-                sorted[i] = json_array_get(rows, i);
-        if (sorted == NULL || list == NULL)
-                return json_decref(list), -1;
-        qsort(sorted, count, sizeof sorted[0], row_compare);
-        for (size_t i = 0; i < count; i++)
-                json_array_append(list, sorted[i]);
-        return json_put(facts, "dsns", list);
-}
-
-static int
 reading_fill(struct reading *reading, struct session *session, json_t *facts, struct error *err)
 {
         struct kubernetes *kubernetes = kubernetes_session(session, err);
@@ -410,6 +381,7 @@ reading_fill(struct reading *reading, struct session *session, json_t *facts, st
 int
 pools_facts_read(struct session *session, json_t *facts, struct error *err)
 {
+        static const char *const order[] = {"namespace", "name", "kind", "container", "variable", "source", NULL};
         scoped_json rows = json_array();
         scoped_json every = json_pack("[s]", "*");
         scoped_json variables = json_pack("[s, s, s]", "DATABASE_URL", "*_DATABASE_URL", "*_DSN");
@@ -434,5 +406,7 @@ pools_facts_read(struct session *session, json_t *facts, struct error *err)
                 facts_gap(facts, "dsns", "DBC-3,DBC-5", NULL, &most);
         }
         json_put_whole(facts, "workloads", (int64_t)reading.seen);
-        return rows_sort(facts, rows) == 0 ? 0 : error_memory(err, "pools");
+        return json_sort(rows, order) == 0 && json_put(facts, "dsns", json_incref(rows)) == 0
+                       ? 0
+                       : error_memory(err, "pools");
 }

@@ -3,7 +3,6 @@
 #include "cluster_tls.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "certificate_files.h"
 #include "cluster.h"
@@ -25,38 +24,6 @@ found_close(void *object)
 
         json_decref(found->facts);
         free(found);
-}
-
-static int
-by_identity(const void *a, const void *b)
-{
-        static const char *const keys[] = {"kind", "namespace", "name", "secret_namespace", "secret"};
-        const json_t *one = *(json_t *const *)a, *other = *(json_t *const *)b;
-        int order = 0;
-
-        for (size_t i = 0; order == 0 && i < sizeof keys / sizeof keys[0]; i++)
-                order = strcmp(json_text(one, keys[i], ""), json_text(other, keys[i], ""));
-        return order;
-}
-
-/* A new array of the same rows in the order of their identities. */
-static json_t *
-sorted(const json_t *rows)
-{
-        size_t count = json_array_size(rows), i;
-        json_t **list = calloc(count + 1, sizeof(json_t *)), *row, *out = list != NULL ? json_array() : NULL;
-
-        json_array_foreach((json_t *)rows, i, row)
-        {
-                if (out != NULL)
-                        list[i] = row;
-        }
-        if (out != NULL && count > 1)
-                qsort(list, count, sizeof(json_t *), by_identity);
-        for (i = 0; out != NULL && i < count; i++)
-                json_push(out, json_incref(list[i]));
-        free(list);
-        return out;
 }
 
 void
@@ -112,6 +79,7 @@ owners_fill(struct session *session, const json_t *rows)
 static int
 found_read(struct session *session, struct cluster_found *found, struct error *err)
 {
+        static const char *const order[] = {"kind", "namespace", "name", "secret_namespace", "secret", NULL};
         struct kubernetes *kubernetes = kubernetes_session(session, err);
         struct tls_trust *trust = NULL;
         scoped_json rows = json_array();
@@ -174,8 +142,9 @@ found_read(struct session *session, struct cluster_found *found, struct error *e
         cluster_source(sources, "Gateways", &lists[GATEWAYS].error, lists[GATEWAYS].count, false);
         cluster_source(sources, "Istio Gateways", &lists[ISTIO_GATEWAYS].error, lists[ISTIO_GATEWAYS].count, false);
         owners_fill(session, rows);
-        if (json_put(found->facts, "secrets", sorted(rows)) != 0 ||
-            json_put(found->facts, "uses", sorted(serving)) != 0)
+        if (json_sort(rows, order) != 0 || json_sort(serving, order) != 0 ||
+            json_put(found->facts, "secrets", json_incref(rows)) != 0 ||
+            json_put(found->facts, "uses", json_incref(serving)) != 0)
                 return error_memory(err, "certificates of the cluster");
         return 0;
 }

@@ -145,36 +145,10 @@ instance_add(const struct rds *rds, json_t *rows, const json_t *element, struct 
                        : error_memory(err, "RDS instances");
 }
 
-static int
-by_name(const void *a, const void *b)
-{
-        return strcmp(json_text(*(json_t *const *)a, "name", ""), json_text(*(json_t *const *)b, "name", ""));
-}
-
-static int
-rows_sort(json_t **rows, struct error *err)
-{
-        size_t count = json_array_size(*rows), i;
-        json_t **order = calloc(count + 1, sizeof *order), *sorted = json_array(), *row;
-
-        if (order == NULL || sorted == NULL) {
-                free(order);
-                json_decref(sorted);
-                return error_memory(err, "RDS instances");
-        }
-        json_array_foreach(*rows, i, row) order[i] = row;
-        qsort(order, count, sizeof *order, by_name);
-        for (i = 0; i < count; i++)
-                json_array_append(sorted, order[i]);
-        free(order);
-        json_decref(*rows);
-        *rows = sorted;
-        return 0;
-}
-
 int
 rds_instances(struct rds *rds, json_t **out, struct error *err)
 {
+        static const char *const order[] = {"name", NULL};
         scoped_json rows = json_array();
         scoped_string marker = NULL;
 
@@ -203,8 +177,8 @@ rds_instances(struct rds *rds, json_t **out, struct error *err)
                 }
                 const char *next = xml_text(result, "Marker", NULL);
                 if (next == NULL || *next == '\0') {
-                        if (rows_sort(&rows, err) != 0)
-                                return -1;
+                        if (json_sort(rows, order) != 0)
+                                return error_memory(err, "RDS instances");
                         *out = scope_keep(rows);
                         return 0;
                 }

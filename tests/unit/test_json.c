@@ -100,14 +100,37 @@ values_are_told_as_texts(void **state)
         }
 }
 
+static void
+rows_are_sorted_by_their_texts(void **state)
+{
+        static const char *const keys[] = {"a", "b", NULL};
+        static const struct {
+                const char *list, *sorted;
+        } cases[] = {
+                {"[]", "[]"},
+                {"[{\"a\":\"2\"},{\"a\":\"1\"}]", "[{\"a\":\"1\"},{\"a\":\"2\"}]"},
+                {"[{\"a\":\"1\",\"b\":\"z\"},{\"a\":\"1\",\"b\":\"y\"}]",
+                 "[{\"a\":\"1\",\"b\":\"y\"},{\"a\":\"1\",\"b\":\"z\"}]"},
+                {"[{\"b\":\"1\"},{\"b\":\"0\"},{\"a\":\"0\"}]", "[{\"b\":\"0\"},{\"b\":\"1\"},{\"a\":\"0\"}]"},
+                {"[{\"a\":\"x\"},7,null]", "[7,null,{\"a\":\"x\"}]"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+                scoped_json list = json_loads(cases[i].list, 0, NULL);
+                assert_int_equal(json_sort(list, keys), 0);
+                scoped_string text = json_dumps(list, JSON_COMPACT);
+                assert_string_equal(text, cases[i].sorted);
+        }
+}
+
 int
 main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(rows_are_found_by_a_text),
-                cmocka_unit_test(texts_are_found_in_a_list),
-                cmocka_unit_test(an_earlier_row_is_told),
-                cmocka_unit_test(values_are_told_as_texts),
+                cmocka_unit_test(rows_are_found_by_a_text),       cmocka_unit_test(texts_are_found_in_a_list),
+                cmocka_unit_test(an_earlier_row_is_told),         cmocka_unit_test(values_are_told_as_texts),
+                cmocka_unit_test(rows_are_sorted_by_their_texts),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
