@@ -360,6 +360,17 @@ put_inventory(struct writer *w, const struct view *view, struct error *err)
         return 0;
 }
 
+/* How a control or a target came out: the worst of its findings, and how many there are of each status. */
+static void
+put_standing(struct writer *w, enum status worst, enum severity severity, const size_t counts[5])
+{
+        member_text(w, "worst", status_name(worst));
+        member_code(w, "severity", severity_name(severity));
+        put_open(w, "counts", '{');
+        put_counts(w, counts);
+        put_close(w, '}');
+}
+
 static void
 put_controls(struct writer *w, const struct view *view)
 {
@@ -371,11 +382,7 @@ put_controls(struct writer *w, const struct view *view)
                 member_text(w, "id", control->id);
                 member_text(w, "title", control->title);
                 member_text(w, "playbook", control->playbook);
-                member_text(w, "worst", status_name(control->worst));
-                member_code(w, "severity", severity_name(control->severity));
-                put_open(w, "counts", '{');
-                put_counts(w, control->counts);
-                put_close(w, '}');
+                put_standing(w, control->worst, control->severity, control->counts);
                 put_close(w, '}');
         }
         put_close(w, ']');
@@ -447,11 +454,7 @@ put_targets(struct writer *w, const struct view *view)
                 member_text(w, "name", target->name);
                 member_text(w, "kind", target->kind);
                 member_text(w, "owner", target->owner);
-                member_text(w, "worst", status_name(target->worst));
-                member_code(w, "severity", severity_name(target->severity));
-                put_open(w, "counts", '{');
-                put_counts(w, target->counts);
-                put_close(w, '}');
+                put_standing(w, target->worst, target->severity, target->counts);
                 put_close(w, '}');
         }
         put_close(w, ']');
