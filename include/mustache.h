@@ -28,6 +28,8 @@ struct mustache_type {
         bool (*truth)(const struct mustache_value *self);
         /* Its text, through `escape`. */
         void (*print)(const struct mustache_value *self, FILE *stream, mustache_escape escape);
+        /* For these functions alone: a table of members, say. */
+        const void *table;
 };
 
 /* A cursor; whoever makes it says what the fields mean.  `text` is room for a number or a date made on the way. */

@@ -155,11 +155,10 @@ moment_value(struct model *model, int64_t moment_ms, bool day)
 }
 
 bool
-model_find(const struct mustache_value *self, const char *name, const struct field *fields,
-           struct mustache_value *found)
+model_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
 {
         struct model *model = self->context;
-        const struct field *field = fields;
+        const struct field *field = self->type->table;
 
         while (field->name != NULL && strcmp(field->name, name) != 0)
                 field++;

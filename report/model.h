@@ -58,9 +58,8 @@ struct field {
         bool (*make)(struct model *model, const struct mustache_value *self, struct mustache_value *found);
 };
 
-/* The member `name` by the table; `fields` ends with name NULL. */
-bool model_find(const struct mustache_value *self, const char *name, const struct field *fields,
-                struct mustache_value *found);
+/* `find` of a type whose `table` are fields, ended by name NULL: {.find = model_find, .table = gap_fields}. */
+bool model_find(const struct mustache_value *self, const char *name, struct mustache_value *found);
 
 /* What the elements of an array are. */
 struct model_list {

@@ -138,13 +138,7 @@ static const struct field finding_fields[] = {
         {"since", FIELD_MADE, .make = finding_since},       {0},
 };
 
-static bool
-finding_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, finding_fields, found);
-}
-
-static const struct mustache_type type_finding = {.find = finding_find};
+static const struct mustache_type type_finding = {.find = model_find, .table = finding_fields};
 const struct model_list model_findings = {&type_finding, sizeof(struct view_finding *), true};
 
 /* --- a share of a list ---------------------------------------------------------------------------------------- */
@@ -209,12 +203,6 @@ static const struct field share_fields[] = {
 };
 
 static bool
-share_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, share_fields, found);
-}
-
-static bool
 share_truth(const struct mustache_value *self)
 {
         return ((const struct model_share *)self->at)->count > 0;
@@ -223,7 +211,8 @@ share_truth(const struct mustache_value *self)
 struct mustache_value
 model_share_value(struct model *model, const struct view_finding *const *rows, size_t count)
 {
-        static const struct mustache_type type_share = {.find = share_find, .truth = share_truth};
+        static const struct mustache_type type_share = {
+                .find = model_find, .table = share_fields, .truth = share_truth};
         struct model_share *share = model_room(model, sizeof *share);
 
         if (share == NULL)
@@ -256,13 +245,7 @@ static const struct field pick_fields[] = {
         {0},
 };
 
-static bool
-pick_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, pick_fields, found);
-}
-
-static const struct mustache_type type_pick = {.find = pick_find};
+static const struct mustache_type type_pick = {.find = model_find, .table = pick_fields};
 const struct model_list model_picks = {&type_pick, sizeof(struct pick), false};
 
 struct mustache_value
@@ -339,13 +322,7 @@ static const struct field control_fields[] = {
         {0},
 };
 
-static bool
-control_find_field(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, control_fields, found);
-}
-
-static const struct mustache_type type_control = {.find = control_find_field};
+static const struct mustache_type type_control = {.find = model_find, .table = control_fields};
 static const struct model_list model_controls = {&type_control, sizeof(struct view_control), false};
 
 /* --- a playbook ----------------------------------------------------------------------------------------------- */
@@ -415,11 +392,5 @@ static const struct field playbook_fields[] = {
         {0},
 };
 
-static bool
-playbook_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, playbook_fields, found);
-}
-
-static const struct mustache_type type_playbook = {.find = playbook_find};
+static const struct mustache_type type_playbook = {.find = model_find, .table = playbook_fields};
 const struct model_list model_playbooks = {&type_playbook, sizeof(struct view_playbook), false};

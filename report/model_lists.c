@@ -51,13 +51,7 @@ static const struct field gap_fields[] = {
         {0},
 };
 
-static bool
-gap_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, gap_fields, found);
-}
-
-static const struct mustache_type type_gap = {.find = gap_find};
+static const struct mustache_type type_gap = {.find = model_find, .table = gap_fields};
 const struct model_list model_gaps = {&type_gap, sizeof(struct view_gap), false};
 
 /* --- waivers -------------------------------------------------------------------------------------------------- */
@@ -112,13 +106,7 @@ static const struct field waiver_fields[] = {
         {0},
 };
 
-static bool
-waiver_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, waiver_fields, found);
-}
-
-static const struct mustache_type type_waiver = {.find = waiver_find};
+static const struct mustache_type type_waiver = {.find = model_find, .table = waiver_fields};
 const struct model_list model_waivers = {&type_waiver, sizeof(struct view_waiver), false};
 
 /* --- targets -------------------------------------------------------------------------------------------------- */
@@ -148,13 +136,7 @@ static const struct field target_fields[] = {
         {0},
 };
 
-static bool
-target_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, target_fields, found);
-}
-
-static const struct mustache_type type_target = {.find = target_find};
+static const struct mustache_type type_target = {.find = model_find, .table = target_fields};
 const struct model_list model_targets = {&type_target, sizeof(struct view_target), false};
 
 /* --- inventories ---------------------------------------------------------------------------------------------- */
@@ -171,13 +153,7 @@ static const struct field cell_fields[] = {
         {0},
 };
 
-static bool
-cell_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, cell_fields, found);
-}
-
-static const struct mustache_type type_cell = {.find = cell_find};
+static const struct mustache_type type_cell = {.find = model_find, .table = cell_fields};
 static const struct model_list model_cells = {&type_cell, sizeof(struct cell), false};
 
 /* A row together with the table it stands in. */
@@ -206,13 +182,7 @@ row_cells(struct model *model, const struct mustache_value *self, struct mustach
 
 static const struct field row_fields[] = {{"cells", FIELD_MADE, .make = row_cells}, {0}};
 
-static bool
-row_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, row_fields, found);
-}
-
-static const struct mustache_type type_row = {.find = row_find};
+static const struct mustache_type type_row = {.find = model_find, .table = row_fields};
 static const struct model_list model_rows = {&type_row, sizeof(struct table_row), false};
 
 static const struct inventory_table *
@@ -356,11 +326,5 @@ static const struct field inventory_fields[] = {
         {0},
 };
 
-static bool
-inventory_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, inventory_fields, found);
-}
-
-static const struct mustache_type type_inventory = {.find = inventory_find};
+static const struct mustache_type type_inventory = {.find = model_find, .table = inventory_fields};
 const struct model_list model_inventories = {&type_inventory, sizeof(struct view_inventory), false};

@@ -440,16 +440,10 @@ static const struct field root_fields[] = {
         {0},
 };
 
-static bool
-root_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
-{
-        return model_find(self, name, root_fields, found);
-}
-
 struct mustache_value
 model_root(struct model *model)
 {
-        static const struct mustache_type type_root = {.find = root_find};
+        static const struct mustache_type type_root = {.find = model_find, .table = root_fields};
 
         return model_value(model, model->view, &type_root);
 }

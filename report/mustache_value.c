@@ -64,7 +64,7 @@ mustache_count(size_t count)
 /* --- JSON --- */
 
 static bool
-json_find(const struct mustache_value *self, const char *name, struct mustache_value *found)
+json_member(const struct mustache_value *self, const char *name, struct mustache_value *found)
 {
         const json_t *member = json_object_get(self->at, name);
 
@@ -125,7 +125,7 @@ json_print(const struct mustache_value *self, FILE *stream, mustache_escape esca
         escape(stream, text, strlen(text));
 }
 
-static const struct mustache_type type_json = {.find = json_find, .truth = json_truth, .print = json_print};
+static const struct mustache_type type_json = {.find = json_member, .truth = json_truth, .print = json_print};
 static const struct mustache_type type_json_list = {.item = json_item, .print = json_print};
 
 struct mustache_value
