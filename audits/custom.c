@@ -2,12 +2,10 @@
 
 #include "audit.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "custom.h"
-#include "facts.h"
 #include "json.h"
 #include "scope.h"
 #include "value.h"
@@ -115,13 +113,9 @@ custom_check(struct session *session, struct rights *rights, struct error *err)
         (void)err;
         json_array_foreach((json_t *)target_value(session->target, "controls"), i, rule)
         {
-                scoped_value value = {.json = NULL};
-                struct error why = {0};
-                char what[160], remedy[320];
-                bool held = value_read(session, json_map(rule, "from"), &value, &why) == 0;
+                char what[160];
                 snprintf(what, sizeof what, "read the value of %s", json_text(rule, "id", ""));
-                snprintf(remedy, sizeof remedy, "%.300s", *why.remedy != '\0' ? why.remedy : why.text);
-                rights_add(rights, held, what, remedy);
+                value_right_add(session, rule, what, rights);
         }
         return 0;
 }

@@ -133,13 +133,9 @@ settings_check(struct session *session, struct rights *rights, struct error *err
         (void)err;
         json_array_foreach((json_t *)target_value(session->target, "settings"), i, item)
         {
-                scoped_value value = {.json = NULL};
-                struct error why = {0};
-                char what[160], remedy[320];
-                bool held = value_read(session, json_map(item, "from"), &value, &why) == 0;
+                char what[160];
                 snprintf(what, sizeof what, "read %s", json_text(item, "name", ""));
-                snprintf(remedy, sizeof remedy, "%.300s", *why.remedy != '\0' ? why.remedy : why.text);
-                rights_add(rights, held, what, remedy);
+                value_right_add(session, item, what, rights);
         }
         return 0;
 }

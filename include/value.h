@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "rights.h"
 #include "session.h"
 
 extern const struct setting value_source_settings[];
@@ -29,6 +30,9 @@ struct value {
  * no failure: json is NULL then, with the reason in `absence`. */
 int value_read(struct session *session, const json_t *source, struct value *value, struct error *err)
         __attribute__((warn_unused_result));
+
+/* For `check` of an audit: the right `what` to read the value of a row's `from`, which is held when it can be read. */
+void value_right_add(struct session *session, const json_t *row, const char *what, struct rights *rights);
 
 /* Wipes and frees what a value holds. */
 void value_free(struct value *value);

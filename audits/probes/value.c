@@ -219,3 +219,13 @@ value_read(struct session *session, const json_t *from, struct value *value, str
                 value_free(value);
         return result;
 }
+
+void
+value_right_add(struct session *session, const json_t *row, const char *what, struct rights *rights)
+{
+        scoped_value value = {.json = NULL};
+        struct error why = {0};
+        bool held = value_read(session, json_map(row, "from"), &value, &why) == 0;
+
+        rights_add(rights, held, what, *why.remedy != '\0' ? why.remedy : why.text);
+}
