@@ -341,7 +341,8 @@ questions_again(struct questions *questions, struct redis_scan *scan, redis_key_
                 }
         }
         questions->aside_count -= done;
-        memmove(questions->aside, questions->aside + done, questions->aside_count * sizeof *questions->aside);
+        if (done > 0) /* where none was set aside there is no list */
+                memmove(questions->aside, questions->aside + done, questions->aside_count * sizeof *questions->aside);
         return result;
 }
 
