@@ -68,6 +68,10 @@ diff_run(const struct invocation *invocation)
                 error_set(&err, REASON_CONFIGURATION, "run %lld is the first of its job: there is nothing before it",
                           (long long)view->run.id);
                 status = invocation_fail(EXIT_USAGE, &err);
+        } else if (view->previous.started_ms > view->run.started_ms) {
+                error_set(&err, REASON_CONFIGURATION, "run %lld is later than run %lld: name the earlier one first",
+                          (long long)view->previous.id, (long long)view->run.id);
+                status = invocation_fail(EXIT_USAGE, &err);
         } else {
                 status = diff_show(invocation, view);
         }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "escape.h"
 #include "json.h"
 #include "moment.h"
 #include "rejudge.h"
@@ -74,23 +75,40 @@ policy_of(void *context, const char *target)
 
 /* --- telling ------------------------------------------------------------------------------------------------ */
 
+/* Names and messages hold what servers said: no sequence in them may come to life on a terminal. */
+static void
+text_tell(const char *before, const char *text)
+{
+        if (text == NULL)
+                return;
+        fputs(before, stdout);
+        escape_terminal(stdout, text, strlen(text));
+}
+
+static void
+verdict_tell(bool there, enum status status, enum severity severity)
+{
+        printf("%s%s%s", there ? status_name(status) : "none", there && severity != SEV_NONE ? " " : "",
+               there ? severity_name(severity) : "");
+}
+
 static void
 tell_change(void *context, const struct rejudge_change *change)
 {
         const struct resource *about = &change->resource;
 
         (void)context;
-        printf("%s %s", change->control, *change->target != '\0' ? change->target : "(all targets)");
-        if (about->kind != NULL || about->name != NULL)
-                printf(" %s%s%s%s%s", about->kind != NULL ? about->kind : "", about->namespace_ != NULL ? " " : "",
-                       about->namespace_ != NULL ? about->namespace_ : "", about->name != NULL ? " " : "",
-                       about->name != NULL ? about->name : "");
-        printf(": %s%s%s -> ", change->was ? status_name(change->status_was) : "none",
-               change->was && change->severity_was != SEV_NONE ? " " : "",
-               change->was ? severity_name(change->severity_was) : "");
-        printf("%s%s%s: %s\n", change->is ? status_name(change->status_is) : "none",
-               change->is && change->severity_is != SEV_NONE ? " " : "",
-               change->is ? severity_name(change->severity_is) : "", change->message);
+        text_tell("", change->control);
+        text_tell(" ", *change->target != '\0' ? change->target : "(all targets)");
+        text_tell(" ", about->kind);
+        text_tell(" ", about->namespace_);
+        text_tell(" ", about->name);
+        fputs(": ", stdout);
+        verdict_tell(change->was, change->status_was, change->severity_was);
+        fputs(" -> ", stdout);
+        verdict_tell(change->is, change->status_is, change->severity_is);
+        text_tell(": ", change->message);
+        putchar('\n');
 }
 
 static int
