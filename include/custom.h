@@ -31,7 +31,4 @@ bool custom_expect_sound(const json_t *expect, char *why, size_t size);
 /* The number in a value: as it is, or a duration (ms) or a size (bytes) with its unit; NAN when it is none. */
 double custom_number(const json_t *value, const char *unit);
 
-/* The rule of this id in a checked list of rules; NULL when there is none. */
-const json_t *custom_find(const json_t *rules, const char *id);
-
 #endif

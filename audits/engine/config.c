@@ -543,7 +543,7 @@ config_rule(const struct config *config, const char *control)
 
         for (size_t i = 0; rule == NULL && i < config->target_count; i++) {
                 if (strcmp(config->targets[i]->kind->name, "custom") == 0)
-                        rule = custom_find(target_value(config->targets[i], "controls"), control);
+                        rule = json_find(target_value(config->targets[i], "controls"), "id", control);
         }
         return rule;
 }

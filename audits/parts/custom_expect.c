@@ -238,9 +238,3 @@ custom_expect_sound(const json_t *expect, char *why, size_t size)
                 regfree(&expression);
         return true;
 }
-
-const json_t *
-custom_find(const json_t *rules, const char *id)
-{
-        return json_find(rules, "id", id);
-}
