@@ -176,7 +176,7 @@ generalized_ms(const ASN1_GENERALIZEDTIME *moment)
 }
 
 static X509 *
-issuer_in(X509 *leaf, STACK_OF(X509) * chain)
+issuer_sent(X509 *leaf, STACK_OF(X509) * chain)
 {
         for (int i = 0; i < sk_X509_num(chain); i++) {
                 if (X509_check_issued(sk_X509_value(chain, i), leaf) == X509_V_OK)
@@ -185,10 +185,44 @@ issuer_in(X509 *leaf, STACK_OF(X509) * chain)
         return NULL;
 }
 
+/* The issuer among trusted authorities, a new reference: a server need not send a root that signed its leaf. */
+static X509 *
+issuer_trusted(X509 *leaf, X509_STORE *store)
+{
+        X509_STORE_CTX *context = store != NULL ? X509_STORE_CTX_new() : NULL;
+        X509 *issuer = NULL;
+
+        if (context != NULL && X509_STORE_CTX_init(context, store, leaf, NULL) == 1 &&
+            X509_STORE_CTX_get1_issuer(&issuer, context, leaf) != 1)
+                issuer = NULL;
+        X509_STORE_CTX_free(context);
+        return issuer;
+}
+
+/* What was sent, and the leaf's issuer where it was not; *issuer NULL where nobody knows it.  References of its own. */
+static STACK_OF(X509) *
+        chain_with_issuer(X509 *leaf, STACK_OF(X509) * chain, const struct tls_trust *trust, X509 **issuer)
+{
+        STACK_OF(X509) *all = X509_chain_up_ref(chain);
+
+        *issuer = issuer_sent(leaf, chain);
+        if (*issuer != NULL || all == NULL)
+                return all;
+        *issuer = issuer_trusted(leaf, trust->file);
+        if (*issuer == NULL)
+                *issuer = issuer_trusted(leaf, trust->system);
+        if (*issuer != NULL && sk_X509_push(all, *issuer) <= 0) {
+                X509_free(*issuer);
+                *issuer = NULL;
+        }
+        return all;
+}
+
 static void
 ocsp_read(json_t *out, OCSP_BASICRESP *basic, X509 *leaf, STACK_OF(X509) * chain, const struct tls_trust *trust)
 {
-        X509 *issuer = issuer_in(leaf, chain);
+        X509 *issuer = NULL;
+        STACK_OF(X509) *all = chain_with_issuer(leaf, chain, trust, &issuer);
         OCSP_CERTID *id = issuer != NULL ? OCSP_cert_to_id(NULL, leaf, issuer) : NULL;
         ASN1_GENERALIZEDTIME *revoked = NULL, *from = NULL, *until = NULL;
         int status = -1, why = 0;
@@ -203,10 +237,11 @@ ocsp_read(json_t *out, OCSP_BASICRESP *basic, X509 *leaf, STACK_OF(X509) * chain
         } else {
                 json_put_text(out, "status", "about another certificate");
         }
-        bool sound = OCSP_basic_verify(basic, chain, trust->system, 0) == 1 ||
-                     (trust->file != NULL && OCSP_basic_verify(basic, chain, trust->file, 0) == 1);
+        bool sound = OCSP_basic_verify(basic, all, trust->system, 0) == 1 ||
+                     (trust->file != NULL && OCSP_basic_verify(basic, all, trust->file, 0) == 1);
         json_put_flag(out, "sound", sound);
         OCSP_CERTID_free(id);
+        sk_X509_pop_free(all, X509_free);
 }
 
 static void
