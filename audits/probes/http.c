@@ -30,11 +30,25 @@ own(struct http *http, const char *text, const char **out)
         return 0;
 }
 
+/* A token goes into a header, which ends with its line: one that spans lines would bring headers of its own. */
+static int
+bearer_check(const char *bearer, struct error *err)
+{
+        for (const char *c = bearer; c != NULL && *c != '\0'; c++) {
+                if ((unsigned char)*c < ' ' || *c == 0x7f)
+                        return error_set(err, REASON_CONFIGURATION,
+                                         "the bearer token holds a line's end or another control character");
+        }
+        return 0;
+}
+
 int
 http_open(const struct http_options *options, struct http **out, struct error *err)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+        if (bearer_check(options->bearer, err) != 0)
+                return -1;
         pthread_once(&once, library_start);
         struct http *http = calloc(1, sizeof *http);
         if (http == NULL)
@@ -102,8 +116,9 @@ http_close_object(void *http)
 int
 http_set_bearer(struct http *http, const char *bearer, struct error *err)
 {
+        if (bearer_check(bearer, err) != 0)
+                return -1;
         char *copy = strdup(bearer);
-
         if (copy == NULL)
                 return error_memory(err, "HTTP client");
         for (size_t i = 0; i < http->owned_count; i++) {

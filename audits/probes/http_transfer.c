@@ -210,6 +210,38 @@ transfer_stop(struct transfer *transfer)
         transfer->headers = transfer->route = NULL;
 }
 
+/* What mends a handshake; NULL when it did not fail for TLS.  A server of TLS 1.3 that misses the client's certificate
+ * says so in an alert after the handshake, which libcurl takes for trouble in reading. */
+static const char *
+tls_remedy(CURLcode code, const char *why)
+{
+        switch (code) {
+        case CURLE_RECV_ERROR:
+        case CURLE_SSL_CONNECT_ERROR:
+                if (strstr(why, "certificate required") != NULL)
+                        return "the server demands a client's certificate: give certificate_file and key_file (of a "
+                               "kubeconfig: client-certificate and client-key)";
+                return code == CURLE_SSL_CONNECT_ERROR ? "see what openssl s_client -connect says to this server"
+                                                       : NULL;
+        case CURLE_SSL_CERTPROBLEM:
+                return "give a client's certificate and key that are readable PEM and belong together";
+        case CURLE_SSL_CACERT_BADFILE:
+                return "give a readable PEM file of the authorities that sign the server's certificate as ca_file";
+        case CURLE_PEER_FAILED_VERIFICATION:
+                if (strstr(why, "subject name") != NULL)
+                        return "reach the server by a name that its certificate holds, or have it issued for this one";
+                if (strstr(why, "expired") != NULL || strstr(why, "not yet valid") != NULL)
+                        return "renew the server's certificate, or set the clock of this machine right";
+                return "give the authority that signed the server's certificate as ca_file";
+        case CURLE_SSL_CIPHER:
+        case CURLE_SSL_ISSUER_ERROR:
+        case CURLE_SSL_INVALIDCERTSTATUS:
+                return "see what openssl s_client -connect says to this server";
+        default:
+                return NULL;
+        }
+}
+
 /* Why no answer came, in our words and libcurl's. */
 static void
 transfer_error(struct transfer *transfer, CURLcode code)
@@ -217,6 +249,7 @@ transfer_error(struct transfer *transfer, CURLcode code)
         struct error *err = &transfer->answer->error;
         enum reason reason = REASON_PROTOCOL;
         const char *why = transfer->reason[0] != '\0' ? transfer->reason : curl_easy_strerror(code);
+        const char *remedy = tls_remedy(code, why);
 
         switch (code) {
         case CURLE_COULDNT_RESOLVE_HOST:
@@ -230,15 +263,6 @@ transfer_error(struct transfer *transfer, CURLcode code)
         case CURLE_OPERATION_TIMEDOUT:
                 reason = REASON_TIMEOUT;
                 break;
-        case CURLE_SSL_CONNECT_ERROR:
-        case CURLE_PEER_FAILED_VERIFICATION:
-        case CURLE_SSL_CERTPROBLEM:
-        case CURLE_SSL_CIPHER:
-        case CURLE_SSL_ISSUER_ERROR:
-        case CURLE_SSL_INVALIDCERTSTATUS:
-        case CURLE_SSL_CACERT_BADFILE:
-                reason = REASON_TLS;
-                break;
         case CURLE_OUT_OF_MEMORY:
                 reason = REASON_INTERNAL;
                 break;
@@ -250,9 +274,9 @@ transfer_error(struct transfer *transfer, CURLcode code)
         else if (transfer->refused)
                 error_set(err, REASON_PROTOCOL, "the answer could not be used");
         else
-                error_set(err, reason, "%s", why);
-        if (reason == REASON_TLS)
-                error_remedy(err, "give the authority that signed the server's certificate as ca_file");
+                error_set(err, remedy != NULL ? REASON_TLS : reason, "%s", why);
+        if (remedy != NULL)
+                error_remedy(err, "%s", remedy);
 }
 
 static void
