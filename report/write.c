@@ -158,13 +158,8 @@ static int
 write_one(const struct renderer *renderer, const struct view *view, const struct report_options *options,
           const struct names *names, struct error *err)
 {
-        int result;
-
         unlink(names->temporary); /* left by a process of the same number that died */
-        if (renderer->write != NULL)
-                result = render_stream(renderer, view, options, names->temporary, err);
-        else
-                result = renderer->write_file(view, options, names->temporary, err);
+        int result = render_stream(renderer, view, options, names->temporary, err);
         if (result == 0)
                 result = path_sync(names->temporary, 0, err);
         if (result == 0 && rename(names->temporary, names->whole) != 0)
@@ -245,39 +240,6 @@ report_write(const struct view *view, const struct report_options *options,
         return failed ? -1 : 0;
 }
 
-/* A format that insists on a file's name, copied from one to a stream. */
-static int
-stream_file(const struct renderer *renderer, const struct view *view, const struct report_options *options,
-            FILE *stream, struct error *err)
-{
-        const char *folder = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
-        scoped_string made = NULL;
-        scoped_string path = NULL;
-        char chunk[65536];
-        size_t got;
-
-        if (asprintf(&made, "%s/rounds-XXXXXX", folder) < 0) {
-                made = NULL;
-                return error_memory(err, "a report");
-        }
-        if (mkdtemp(made) == NULL)
-                return file_error("cannot be made", made, errno, err);
-        int result = asprintf(&path, "%s/report.%s", made, renderer->extension) < 0
-                             ? error_memory(err, "a report")
-                             : renderer->write_file(view, options, path, err);
-        if (result == 0) {
-                scoped(scope_fclose) FILE *file = fopen(path, "re");
-                if (file == NULL)
-                        result = file_error("cannot be read back", path, errno, err);
-                while (file != NULL && (got = fread(chunk, 1, sizeof chunk, file)) > 0)
-                        fwrite(chunk, 1, got, stream);
-        }
-        if (path != NULL)
-                unlink(path);
-        rmdir(made);
-        return result;
-}
-
 int
 report_flush(FILE *stream, struct error *err)
 {
@@ -301,7 +263,6 @@ report_stream(const struct view *view, const char *format, const struct report_o
         if (renderer == NULL)
                 return format_unknown(format, err);
         errno = 0;
-        result = renderer->write != NULL ? renderer->write(view, options, stream, err)
-                                         : stream_file(renderer, view, options, stream, err);
+        result = renderer->write(view, options, stream, err);
         return result == 0 ? report_flush(stream, err) : result;
 }
