@@ -40,13 +40,15 @@ unknown_option(const struct parse *parse, const char *word)
 {
         const char *names[2 * OPTIONS_MOST] = {NULL}, *close;
         size_t count = 0;
+        char name[64];
 
         for (const struct command_option *o = parse->command->options; o != NULL && o->name != NULL; o++)
                 names[count++] = o->name;
         for (const struct command_option *o = command_common_options(); o->name != NULL; o++)
                 names[count++] = o->name;
-        close = settings_closest(word + strspn(word, "-"), names);
-        log_error("%s: unknown option %s%s%s%s", parse->command->name, word, close != NULL ? ": did you mean --" : "",
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+        close = settings_closest(name + strspn(name, "-"), names);
+        log_error("%s: unknown option %s%s%s%s", parse->command->name, name, close != NULL ? ": did you mean --" : "",
                   close != NULL ? close : "", close != NULL ? "?" : "");
         return -1;
 }
@@ -175,11 +177,11 @@ command_start(struct parse *parse)
         }
         if (when != NULL && strcmp(when, "auto") != 0 && strcmp(when, "always") != 0 && strcmp(when, "never") != 0)
                 return invocation_usage(&invocation, "--color is auto, always or never, not \"%s\"", when);
-        if (parse->count < command->least || (command->most >= 0 && parse->count > command->most))
-                return invocation_usage(&invocation,
-                                        parse->count < command->least ? "an argument is missing: %s"
-                                                                      : "too many arguments; it takes \"%s\"",
-                                        command->arguments);
+        if (parse->count < command->least)
+                return invocation_usage(&invocation, "an argument is missing: %s", command->arguments);
+        if (command->most >= 0 && parse->count > command->most)
+                return invocation_usage(&invocation, "too many arguments; it takes %s",
+                                        *command->arguments != '\0' ? command->arguments : "none");
         invocation.colour = colour_wanted(when, invocation.terminal);
         config_find(parse, &invocation);
         log_set_level(invocation.quiet
@@ -193,12 +195,37 @@ unknown_command(const char *word)
 {
         const char *names[64] = {NULL};
 
-        for (size_t i = 0; commands[i] != NULL && i < 63; i++)
-                names[i] = commands[i]->name;
+        size_t count = 0;
+        names[count++] = "help";
+        for (size_t i = 0; commands[i] != NULL && count < 63; i++)
+                names[count++] = commands[i]->name;
         const char *close = settings_closest(word, names);
         log_error("there is no command \"%s\"%s%s%s (rounds --help)", word, close != NULL ? ": did you mean \"" : "",
                   close != NULL ? close : "", close != NULL ? "\"?" : "");
         return EXIT_USAGE;
+}
+
+/* rounds help ... */
+static int
+help_run(char *const *words, int count)
+{
+        const struct command *about = count > 0 ? command_find(words[0]) : NULL;
+
+        if (count > 0 && strcmp(words[0], "--completion") == 0) {
+                if (count > 1 && help_completion(words[1], stdout) == 0)
+                        return EXIT_ASSESSED;
+                log_error("help: --completion is for bash, zsh or fish");
+                return EXIT_USAGE;
+        }
+        if (count > 0 && strcmp(words[0], "--man") == 0)
+                help_manual(stdout);
+        else if (about != NULL)
+                help_command(about, stdout);
+        else if (count > 0)
+                return unknown_command(words[0]);
+        else
+                help_overview(stdout);
+        return EXIT_ASSESSED;
 }
 
 static int
@@ -210,20 +237,8 @@ top_level(int argc, char **argv)
                 help_overview(stderr);
                 return EXIT_USAGE;
         }
-        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-                const struct command *about = argc > 2 ? command_find(argv[2]) : NULL;
-                if (argc > 2 && strcmp(argv[2], "--man") == 0)
-                        help_manual(stdout);
-                else if (argc > 3 && strcmp(argv[2], "--completion") == 0)
-                        return help_completion(argv[3], stdout) == 0 ? EXIT_ASSESSED : unknown_command(argv[3]);
-                else if (about != NULL)
-                        help_command(about, stdout);
-                else if (argc > 2)
-                        return unknown_command(argv[2]);
-                else
-                        help_overview(stdout);
-                return EXIT_ASSESSED;
-        }
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+                return help_run(argv + 2, argc - 2);
         parse.command = command_find(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
         if (parse.command == NULL)
                 return unknown_command(argv[1]);
