@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { SHARE_LEAST_MS = 2000 };
+
 int
 cancel_open(struct cancel *cancel, struct error *err)
 {
@@ -62,6 +64,15 @@ deadline_within(struct deadline deadline, int64_t timeout_ms)
         if (at < deadline.at_ms)
                 deadline.at_ms = at;
         return deadline;
+}
+
+struct deadline
+deadline_share(const struct deadline *whole, int64_t most_ms)
+{
+        int64_t share = deadline_left_ms(whole) / 4;
+
+        share = share > SHARE_LEAST_MS ? share : SHARE_LEAST_MS;
+        return deadline_within(*whole, share < most_ms ? share : most_ms);
 }
 
 bool

@@ -193,10 +193,9 @@ command_start(struct parse *parse)
 static int
 unknown_command(const char *word)
 {
-        const char *names[64] = {NULL};
+        const char *names[64] = {"help"};
+        size_t count = 1;
 
-        size_t count = 0;
-        names[count++] = "help";
         for (size_t i = 0; commands[i] != NULL && count < 63; i++)
                 names[count++] = commands[i]->name;
         const char *close = settings_closest(word, names);

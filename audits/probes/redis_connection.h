@@ -41,7 +41,7 @@ int redis_place_read(const struct target *target, struct redis_place *place, str
 void redis_place_free(struct redis_place *place);
 
 /* Connects to host:port (or the place's own when NULL), authenticates, selects, names itself, asks who answers.  Where
- * `host` is given, within a quarter of the session's time that is left.  The place must outlive the connection. */
+ * `host` is given, within a share of the session's time (deadline_share).  The place must outlive the connection. */
 struct redis *redis_open(const struct session *session, const struct redis_place *place, const char *host,
                          const char *port, struct error *err);
 void redis_close(void *redis);

@@ -192,16 +192,6 @@ array_create(const redisReadTask *task, ELEMENTS elements)
         return elements > ELEMENTS_MOST ? NULL : redis->default_array(task, elements);
 }
 
-/* Of several servers none may take the others' time: one that another server named (a shard, a replica, a Sentinel's
- * master) has a part of what is left to be there and to say who it is. */
-static struct deadline
-opening_deadline(const struct deadline *whole, bool named)
-{
-        int64_t part = deadline_left_ms(whole) / 4;
-
-        return named ? deadline_within(*whole, part < OPEN_MS ? part : OPEN_MS) : *whole;
-}
-
 /* The reader's functions lie in the connection itself, and it finds the connection through them. */
 static void
 reader_bind(struct redis *redis)
@@ -251,7 +241,9 @@ redis_open(const struct session *session, const struct redis_place *place, const
         else
                 snprintf(redis->server.address, sizeof redis->server.address, "%s:%s", options.host, options.port);
         struct session opening = *session;
-        opening.deadline = opening_deadline(&session->deadline, host != NULL);
+        /* One that another server named: a shard, a replica, a Sentinel's master. */
+        if (host != NULL)
+                opening.deadline = deadline_share(&session->deadline, OPEN_MS);
         redis->session = &opening;
         if (transport_open(&options, &opening.deadline, &redis->transport, err) != 0 || greet(redis, place, err) != 0) {
                 redis_close(redis);
