@@ -6,7 +6,6 @@
 need jq node
 F=$WORK/objects
 mkdir -p "$F"
-list() { jq -s --arg kind "$1" --arg api "$2" '{kind: $kind, apiVersion: $api, metadata: {resourceVersion: "1"}, items: .}'; }
 # workload KIND NAME [EXTRA]: EXTRA is merged into the spec.
 workload() {
         jq -n --arg kind "$1" --arg name "$2" --argjson extra "${3:-{\}}" '{apiVersion: (if $kind == "Rollout" then "argoproj.io/v1alpha1" else "apps/v1" end),

@@ -18,7 +18,6 @@ certificate() {
                  status: {conditions: [{type: "Ready", status: $ready, reason: "Planted", message: $message, lastTransitionTime: $from}],
                           notBefore: $from, notAfter: $until, renewalTime: $renewal, revision: $revision}}'
 }
-list() { jq -s --arg kind "$1" --arg api "$2" '{kind: $kind, apiVersion: $api, metadata: {resourceVersion: "1"}, items: .}'; }
 {
         certificate shop good good-tls letsencrypt "$(ago '20 days')" "$(ahead '70 days')" "$(ahead '40 days')" True fine
         certificate shop late late-tls letsencrypt "$(ago '70 days')" "$(ahead '20 days')" "$(ago '10 days')" True fine

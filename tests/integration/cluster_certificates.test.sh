@@ -29,7 +29,6 @@ secret() {
         jq -n --arg ns "$namespace" --arg name "$name" --arg type "$type" --argjson data "$data" \
                 '{apiVersion: "v1", kind: "Secret", metadata: {name: $name, namespace: $ns}, type: $type, data: $data}'
 }
-list() { jq -s --arg kind "$1" --arg api "$2" '{kind: $kind, apiVersion: $api, metadata: {resourceVersion: "1"}, items: .}'; }
 printf 'PLANTED-PASSWORD-19c2' >"$C/password"
 printf 'no certificate at all' >"$C/nonsense"
 printf -- '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n' >"$C/torn"

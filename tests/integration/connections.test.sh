@@ -58,16 +58,6 @@ jobs:
   nightly: {audits: [connections], report: {formats: [json, md, html], to: $WORK/reports-$1, latest: true}}
 Y
 }
-run() { # run USER: report in $json, exit status in $status
-        "$ROUNDS" run nightly -c "$WORK/$1.yaml" >"$WORK/$1.out" 2>&1
-        status=$?
-        json=$WORK/reports-$1/nightly-latest.json
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.severity,.reason,.resource.kind,.resource.namespace,.resource.name,.observed,.message,.remedy]' "$json"; return 1; }
-}
-none() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null; }
 row() { jq -e "[.inventory.$1[]? | select($2)] | length == 1" "$json" >/dev/null || { jq -c ".inventory.$1[]?" "$json"; return 1; }; }
 
 config rounds "{DBC-1: {idle: 1s, query: 1s, blocked: 1s}, DBC-4: {leaked: 1s, leaks: 3}}"

@@ -32,10 +32,6 @@ Y
         json=$(ls "$WORK/$1"/nightly-*Z.json 2>/dev/null | head -n 1)
         [ -n "$json" ] || { cat "$WORK/$1.txt"; json=/dev/null; }
 }
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.audit,.control,.status,.reason,.resource.namespace,.resource.name,.observed,.message]' "$json"; return 1; }
-}
 
 # --- workers: the planted cluster, whose batch-jobs begins to scale at 200, beside the playbook's alert at 100.
 strict=$(free_port) loose=$(free_port)

@@ -54,7 +54,6 @@ jobs:
   nightly: {audits: [custom], report: {formats: [json, md, html, xlsx], to: $WORK/reports}}
 Y
 run() { rm -rf "$WORK/reports"; "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1; status=$?; json=$(ls "$WORK"/reports/nightly-*Z.json); }
-has() { jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null || { cat "$WORK/out.txt"; jq -c '.findings[] | [.control,.status,.reason,.resource.name,.observed,.expected,.message]' "$json"; return 1; }; }
 lacks_secret() { ! grep -rlaE "$SECRET|$(printf '%s' "$SECRET" | base64)|krn_planted" "$@"; }
 run
 check "some could not be assessed: status 2" [ "$status" -eq 2 ]

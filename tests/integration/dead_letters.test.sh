@@ -83,7 +83,6 @@ sleep 0.3
 status=$?
 sleep 0.2
 json=$(ls "$WORK"/reports/nightly-*Z.json)
-has() { jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null || { jq -c '.findings[] | [.control,.target,.status,.severity,.reason,.resource.name,.observed,.message,.remedy]' "$json"; return 1; }; }
 source_is() { has ".control==\"$1\" and .resource.name==\"$2\" and .status==\"$3\" and .target==\"${5:-$TARGET}\" and ((.observed + .message)|test(\"$4\"))"; }
 check "sources that cannot be read make exit status 2" [ "$status" -eq 2 ]
 TARGET=db

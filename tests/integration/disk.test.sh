@@ -49,16 +49,6 @@ jobs:
   nightly: {audits: [disk_growth, bloat], report: {formats: [json, html], to: $WORK/reports-$1, latest: true}}
 Y
 }
-run() { # run NAME: report in $json, exit status in $status
-        "$ROUNDS" run nightly -c "$WORK/$1.yaml" >"$WORK/$1.out" 2>&1
-        status=$?
-        json=$WORK/reports-$1/nightly-latest.json
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.namespace,.resource.name,.observed,.message]' "$json"; return 1; }
-}
-none() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null; }
 projection() {
         jq -e "[.projections[] | select($1)] | length == 1" "$json" >/dev/null || { jq -c '.projections[] | del(.points)' "$json"; return 1; }
 }

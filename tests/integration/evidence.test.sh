@@ -49,7 +49,6 @@ cat >"$WORK/tail.yaml" <<Y
 jobs: {nightly: {audits: [evidence], report: {formats: [json, md, html, xlsx, ics], to: $WORK/reports}}}
 Y
 run() { rm -rf "$WORK/reports"; "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1; status=$?; json=$(ls "$WORK"/reports/nightly-*Z.json); }
-has() { jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null || { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }; }
 cat "$WORK/head.yaml" "$WORK/tail.yaml" >"$WORK/rounds.yaml"
 run
 check "of several files the newest by its own date counts, not the newest on disk" has '.control=="LAT-3" and .status=="pass" and (.observed|test("p99 150 ms"))'

@@ -6,44 +6,26 @@
 . "$(dirname "$0")/lib_prometheus.sh"
 need node jq prometheus busybox curl
 
-# run [SETTING]: one run against the server that was started last; its store is kept.
-run() {
-        cat >"$WORK/rounds.yaml" <<Y
-version: 1
-store: sqlite:$WORK/rounds-$KUBE_PORT.db
-targets:
-  - {name: prod, kind: kubernetes, context: test, kubeconfig: [$KUBE_CONFIG], owner: platform${1:-}}
-  - {name: metrics, kind: prometheus, url: "http://127.0.0.1:$METRICS"}
-jobs:
-  weekly: {audits: [headroom], report: {formats: [json, md], to: $WORK/reports-$KUBE_PORT}}
-Y
-        rm -rf "$WORK/reports-$KUBE_PORT"
-        "$ROUNDS" run weekly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
-        status=$?
-        json=$(ls -t "$WORK/reports-$KUBE_PORT"/weekly-*Z.json 2>/dev/null | head -n 1)
-        [ -n "$json" ] || { cat "$WORK/out.txt"; json=/dev/null; }
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }
-}
+# headroom_run [SETTINGS]: one run against the server that was started last; its store is kept.
+headroom_run() { kubernetes_run headroom "${1:-}" "  - {name: metrics, kind: prometheus, url: \"http://127.0.0.1:$METRICS\"}"; }
+
 METRICS=$(free_port)
 
 kubernetes_start
-run
+headroom_run
 check "without metrics-server and Prometheus it is skipped" has '.control=="API-3" and .status=="skip" and (.message|test("metrics-server is not installed"))'
 
 # What metrics-server says of the recorded pods: the API near its limit, the worker far below.
 F=$WORK/objects
 mkdir -p "$F"
 metrics() { # API-MIB WORKER-MIB
-        sed '1,/^\r*$/d' "$KUBERNETES/recorded/core-pods.txt" | jq --arg a "${1}Mi" --arg w "$(($2 * 1024))Ki" '{kind: "PodMetricsList", apiVersion: "metrics.k8s.io/v1beta1", metadata: {}, items: [.items[] | select(.status.phase == "Running") |
+        recorded core-pods | jq --arg a "${1}Mi" --arg w "$(($2 * 1024))Ki" '{kind: "PodMetricsList", apiVersion: "metrics.k8s.io/v1beta1", metadata: {}, items: [.items[] | select(.status.phase == "Running") |
                 {metadata: {name: .metadata.name, namespace: .metadata.namespace}, timestamp: "2026-11-24T01:09:00Z", window: "15s",
                  containers: [{name: "main", usage: {cpu: "10m", memory: (if (.metadata.name | startswith("kaireon-api-")) then $a else $w end)}}]}]}' >"$F/metrics.k8s.io-v1beta1-pods.json"
 }
 metrics 950 100
 kubernetes_start --objects "$F"
-run
+headroom_run
 check "a limit too near what is used now fails at once" has '.control=="API-3" and .status=="fail" and .severity=="SEV2" and .resource.kind=="Deployment" and .resource.name=="kaireon-api/main" and (.observed|test("OOM-killed in 1 of 3 pods.*limit 1.0 GiB, 1.08 x the peak of 950 MiB")) and (.remedy|test("--limits=memory=1536Mi"))'
 check "what looks well is no pass before there is a history" has '.control=="API-3" and .status=="error" and .reason=="too-little-data" and .resource.kind=="history"'
 check "and nothing passes" bash -c "! jq -e '.findings[] | select(.status == \"pass\")' '$json'"
@@ -70,18 +52,18 @@ start_prometheus "$WORK/prometheus.yml" "$METRICS"
 wait_query "$METRICS" 'container_memory_working_set_bytes{container="main"}'
 metrics 200 100
 jq '.items |= map(if .metadata.name == "kaireon-outbox-publisher-5cd6d546b6-68sql" then .status.containerStatuses = [{name: "main", restartCount: 4, ready: true, state: {running: {}},
-        lastState: {terminated: {exitCode: 137, reason: "OOMKilled", finishedAt: (now - 3600 | todate)}}}] else . end)' <(sed '1,/^\r*$/d' "$KUBERNETES/recorded/core-pods.txt") >"$F/core-v1-pods.json"
+        lastState: {terminated: {exitCode: 137, reason: "OOMKilled", finishedAt: (now - 3600 | todate)}}}] else . end)' <(recorded core-pods) >"$F/core-v1-pods.json"
 kubernetes_start --objects "$F"
-run ', prometheus: metrics'
+headroom_run ', prometheus: metrics'
 check "a peak of a pod that is gone counts for its workload" has '.control=="API-3" and .status=="fail" and .resource.name=="kaireon-worker/main" and (.observed|test("1.05 x the peak of 973 MiB"))'
 check "a container that was killed" has '.control=="API-3" and .status=="fail" and .resource.name=="kaireon-outbox-publisher/main" and (.observed|test("OOM-killed in 1 of 3 pods, last 1 h ago"))'
 check "with the past a limit that is well passes" has '.control=="API-3" and .status=="pass" and (.observed|test("^1 of [0-9]+ containers"))'
 check "a limit over four times the peak is listed" jq -e '.inventory.memory[] | select(.id == "Deployment kaireon/kaireon-api/main" and .wasteful)' "$json"
 
 kubernetes_start --objects "$F" --fault 'metrics.k8s.io/v1beta1/pods=403'
-run
+headroom_run
 check "refused metrics are an error with the rule to add" has '.control=="API-3" and .status=="error" and .reason=="denied" and (.remedy|test("metrics.k8s.io"))'
-run ', prometheus: nowhere'
+headroom_run ', prometheus: nowhere'
 check "a Prometheus that is no target is a mistake of the configuration" [ "$status" -eq 3 ]
-check "which says so" grep -q 'no target "nowhere" of kind prometheus' "$WORK/out.txt"
+check "which says so" grep -q 'no target "nowhere" of kind prometheus' "$WORK/$KUBE_RUN.out"
 finish

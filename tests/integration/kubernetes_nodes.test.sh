@@ -5,28 +5,8 @@
 . "$(dirname "$0")/lib_kubernetes.sh"
 need node jq
 
-# run AUDITS: one run against the server that was started last.
-run() {
-        cat >"$WORK/rounds.yaml" <<Y
-version: 1
-store: sqlite:$WORK/rounds-$KUBE_PORT.db
-targets:
-  - {name: prod, kind: kubernetes, context: test, kubeconfig: [$KUBE_CONFIG], owner: platform}
-jobs:
-  nightly: {audits: [$1], report: {formats: [json, md], to: $WORK/reports-$KUBE_PORT}}
-Y
-        "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
-        status=$?
-        json=$(ls -t "$WORK/reports-$KUBE_PORT"/nightly-*Z.json 2>/dev/null | head -n 1)
-        [ -n "$json" ] || { cat "$WORK/out.txt"; json=/dev/null; }
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }
-}
-
 kubernetes_start
-run nodes
+kubernetes_run nodes
 check "faults are found" [ "$status" -eq 1 ]
 check "disk pressure" has '.control=="NOD-6" and .status=="fail" and .resource.kind=="Node" and .resource.name=="node-2" and (.observed|test("DiskPressure"))'
 check "an evicted pod is SEV1" has '.control=="NOD-6" and .severity=="SEV1" and .resource.name=="evicted-1" and (.message|test("ephemeral-storage"))'
@@ -62,7 +42,7 @@ jq -n '{kind: "ConfigMapList", apiVersion: "v1", items: [{metadata: {name: "clus
 jq -n '{kind: "EventList", apiVersion: "v1", items: [{metadata: {name: "e", namespace: "k"}, reason: "Evicted", type: "Warning", message: "The node was low on resource: memory.",
         involvedObject: {kind: "Pod", namespace: "k", name: "gone-1"}, source: {component: "kubelet", host: "n1"}}]}' >"$WORK/poor/core-v1-events.json"
 kubernetes_start --objects "$WORK/poor"
-run nodes
+kubernetes_run nodes
 check "a node that may not be lost" has '.control=="NOD-1" and .status=="fail" and .resource.kind=="loss of a node" and (.observed|test("0 of 2 pods of n0")) and (.message|test("k/a-0 \\(no room\\), k/a-3 \\(not allowed\\)"))'
 check "a node group near its maximum" has '.control=="NOD-1" and .status=="fail" and .resource.kind=="node group" and .resource.name=="api" and (.observed|test("3 of at most 4 nodes"))'
 check "an eviction known by its event" has '.control=="NOD-6" and .resource.kind=="evicted Pod" and .resource.name=="gone-1" and (.observed|test("from n1"))'
@@ -74,33 +54,31 @@ mv "$WORK/nodes.new" "$WORK/poor/core-v1-nodes.json"
 sed -i 's/maxSize: 4/maxSize: 20/' "$WORK/poor/core-v1-configmaps.json"
 echo '{"kind": "EventList", "apiVersion": "v1", "items": null}' >"$WORK/poor/core-v1-events.json"
 kubernetes_start --objects "$WORK/poor"
-run nodes
+kubernetes_run nodes
 check "the healthy state passes" bash -c "! jq -ec '.findings[] | select(.status != \"pass\")' '$json'"
 check "in every part" jq -e '[.findings[] | .resource.kind] | sort == ["autoscaler", "evicted pods", "loss of a node", "maximum of autoscalers", "nodes", "pending pods", "requests"]' "$json"
 
 kubernetes_start --fault 'configmaps=403' --fault '/pods=403' --fault 'events=403'
-run nodes
+kubernetes_run nodes
 check "what is refused is an error with its rule" has '.control=="NOD-1" and .status=="error" and .reason=="denied" and (.remedy|test("cluster-autoscaler-status"))'
 check "for pods as well" has '.control=="NOD-6" and .status=="error" and (.remedy|test("resources: \\[\"pods\"\\]"))'
 check "and nodes are judged all the same" has '.control=="NOD-6" and .status=="fail" and .resource.name=="node-2"'
-"$ROUNDS" check -c "$WORK/rounds.yaml" >"$WORK/check.txt" 2>&1
+"$ROUNDS" check -c "$WORK/$KUBE_RUN.yaml" >"$WORK/check.txt" 2>&1
 check "rounds check names the rules" grep -q 'resourceNames: \["cluster-autoscaler-status"\]' "$WORK/check.txt"
 
 # Pods of namespaces that are nobody's business take room all the same; with chosen namespaces alone, nobody can tell.
 kubernetes_start --objects "$WORK/poor"
-run nodes
-sed -i 's/owner: platform/&, exclude_namespaces: [k]/' "$WORK/rounds.yaml"
-"$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
-json=$(ls -t "$WORK/reports-$KUBE_PORT"/nightly-*Z.json | head -n 1)
+kubernetes_run nodes
+sed -i 's/owner: platform/&, exclude_namespaces: [k]/' "$WORK/$KUBE_RUN.yaml"
+run "$KUBE_RUN"
 check "excluded pods count as requested" has '.control=="NOD-1" and .resource.kind=="requests" and (.observed|test("CPU 36 % of 20.0 cores"))'
-sed -i 's/exclude_namespaces: \[k\]/namespaces: [k]/' "$WORK/rounds.yaml"
-"$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
-json=$(ls -t "$WORK/reports-$KUBE_PORT"/nightly-*Z.json | head -n 1)
+sed -i 's/exclude_namespaces: \[k\]/namespaces: [k]/' "$WORK/$KUBE_RUN.yaml"
+run "$KUBE_RUN"
 check "with chosen namespaces alone it is skipped" has '.control=="NOD-1" and .status=="skip" and (.message|test("chosen namespaces"))'
 
 # Batch: the recorded cluster a minute after it was recorded, then one where jobs ran, failed, hung and were late.
 kubernetes_start --now
-run batch
+kubernetes_run batch
 check "a start in the peak, in the zone of the CronJob" has '.control=="NOD-4" and .status=="fail" and .severity=="SEV4" and .resource.name=="weekly-export" and (.observed|test("0 11 \\* \\* MON.*Europe/Berlin.*1 of 1 starts")) and (.observed|test("concurrencyPolicy Allow"))'
 check "the other seven pass" has '.control=="NOD-4" and .status=="pass" and (.observed|test("7 of 8"))'
 check "nothing replays dead letters" has '.control=="DLQ-2" and .status=="fail" and .resource.kind=="replay job"'
@@ -120,14 +98,14 @@ jq -n 'def ago(s): now - s | todate;
                 ownerReferences: [{apiVersion: "batch/v1", kind: "CronJob", name: "purge-events", uid: "u", controller: true}]}, spec: {},
                 status: {failed: 7, conditions: [{type: "Failed", status: "True", reason: "BackoffLimitExceeded", lastTransitionTime: ago(3000)}]}}]}' >"$WORK/batch/batch-v1-jobs.json"
 kubernetes_start --objects "$WORK/batch"
-run batch
+kubernetes_run batch
 check "a replay in time passes" has '.control=="DLQ-2" and .status=="pass" and .resource.name=="replay-letters"'
 check "a purge that failed is late" has '.control=="DSK-2" and .status=="fail" and .resource.name=="purge-events" and (.observed|test("1 d 6 h"))'
 check "and why" has '.control=="NOD-4" and .resource.name=="purge-events" and (.observed|test("BackoffLimitExceeded"))'
 check "a start that did not come" has '.control=="NOD-4" and .resource.name=="late" and (.observed|test("due 1 h.* ago and not started"))'
 
 kubernetes_start --fault 'cronjobs=403'
-run batch
+kubernetes_run batch
 check "refused CronJobs are an error" has '.control=="NOD-4" and .status=="error" and (.remedy|test("cronjobs"))'
 
 finish

@@ -30,40 +30,19 @@ give_nobody "$WORK/pooler"
 start as_nobody env "LD_LIBRARY_PATH=$SERVERS/usr/lib/x86_64-linux-gnu" "$(program pgbouncer)" "$WORK/pooler/pgbouncer.ini"
 wait_port "$POOLER" 10
 
-run() {
-        cat >"$WORK/rounds.yaml" <<Y
-version: 1
-store: sqlite:$WORK/rounds-$KUBE_PORT.db
-targets:
-  - {name: prod, kind: kubernetes, context: test, kubeconfig: [$KUBE_CONFIG], owner: platform}
-  - {name: pooler, kind: pgbouncer, dsn: "host=127.0.0.1 port=$POOLER dbname=pgbouncer user=rounds"}
-jobs:
-  weekly: {audits: [pools, pool_demand, pgbouncer], report: {formats: [json, md, html], to: $WORK/reports-$KUBE_PORT}}
-Y
-        "$ROUNDS" run weekly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
-        status=$?
-        json=$(ls -t "$WORK/reports-$KUBE_PORT"/weekly-*Z.json 2>/dev/null | head -n 1)
-        [ -n "$json" ] || { cat "$WORK/out.txt"; json=/dev/null; }
-}
-# nowhere TEXT: not in reports, output or stored facts, which do hold something.
-nowhere() {
-        "$TOP/$BUILD/tests/integration/facts_print" "sqlite:$WORK/rounds-$KUBE_PORT.db" >"$WORK/facts.txt" || return 1
-        grep -q '"dsns"' "$WORK/facts.txt" && ! grep -rqa "$1" "$WORK/reports-$KUBE_PORT" "$WORK/out.txt" "$WORK/facts.txt" "$WORK/rounds-$KUBE_PORT.db"
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }
+pools_run() {
+        kubernetes_run "pools, pool_demand, pgbouncer" "" "  - {name: pooler, kind: pgbouncer, dsn: \"host=127.0.0.1 port=$POOLER dbname=pgbouncer user=rounds\"}"
 }
 
 # The recorded cluster: one DSN in a Secret, limit 20, timeout 10, up to 20 replicas.
 kubernetes_start
-run
+pools_run
 check "a timeout that is too long, with where it is written" has '.control=="DBC-5" and .status=="fail" and .resource.name=="kaireon-api/main/DATABASE_URL" and .observed=="pool_timeout 10 s" and (.remedy|test("Secret kaireon-api/DATABASE_URL"))'
 check "its limit is there" has '.control=="DBC-3" and .status=="pass" and (.observed|test("1 of 1 DSNs"))'
 check "at the autoscaler's maximum the pooler refuses" has '.control=="DBC-3" and .status=="fail" and .resource.kind=="pool demand" and (.observed|test("up to 400 connections \\(now 60\\).*pooler admits 300 clients"))'
 check "the Secret was asked for by its name, and no other" [ "$(grep -c '/secrets?' "$KUBE_LOG")" = "$(grep -c '/secrets?.*metadata.name%3Dkaireon-api ' "$KUBE_LOG")" ]
 check "nothing but GET was sent" kubernetes_only_reads
-check "the password is nowhere" nowhere PLANTED-SECRET
+check "the password is nowhere" kubernetes_nowhere PLANTED-SECRET dsns
 
 # DSNs wherever they can stand.
 F=$WORK/objects
@@ -82,7 +61,7 @@ jq -n '{kind: "SecretList", apiVersion: "v1", metadata: {}, items: [{metadata: {
         {metadata: {name: "every", namespace: "elsewhere"}, data: {DATABASE_URL: ("postgresql://x@y/db" | @base64)}}]}' >"$F/core-v1-secrets.json"
 for list in apps-v1-statefulsets argoproj.io-v1alpha1-rollouts; do echo '{"kind": "List", "apiVersion": "v1", "metadata": {}, "items": null}' >"$F/$list.json"; done
 kubernetes_start --objects "$F"
-run
+pools_run
 check "in the manifest" has '.control=="DBC-3" and .status=="fail" and .resource.name=="literal/c/DATABASE_URL" and .observed=="no connection_limit" and (.remedy|test("the manifest"))'
 check "in a whole ConfigMap, with a prefix" jq -e '.inventory.application_pools[] | select(.id == "Deployment k/from-map/c/X_DATABASE_URL" and .connection_limit == 3 and .pool_timeout_s == 2 and .host == "pgb" and .pgbouncer)' "$json"
 check "in a whole Secret" has '.control=="DBC-5" and .status=="fail" and .resource.name=="from-secret/c/DATABASE_URL" and .observed=="pool_timeout 0: for ever"'
@@ -90,10 +69,10 @@ check "a Secret that is not there is an error" has '.control=="DBC-3" and .statu
 check "unless it is optional" bash -c "! jq -e '.findings[] | select(.resource.name | test(\"optional\"))' '$json'"
 check "what is no DSN is none" bash -c "! jq -e '.findings[] | select(.resource.name | test(\"other\"))' '$json'"
 check "without every limit no sum holds" has '.control=="DBC-3" and .status=="error" and .resource.kind=="pool demand"'
-check "no password is anywhere" nowhere PLANTED-SECRET
+check "no password is anywhere" kubernetes_nowhere PLANTED-SECRET dsns
 
 kubernetes_start --fault '/api/v1/secrets=403'
-run
+pools_run
 check "refused Secrets are an error with the rule to add" has '.control=="DBC-3" and .status=="error" and .reason=="denied" and (.remedy|test("resources: \\[\"secrets\"\\]"))'
 check "of both controls" has '.control=="DBC-5" and .status=="error" and .reason=="denied"'
 finish

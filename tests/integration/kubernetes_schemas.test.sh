@@ -15,7 +15,7 @@ done
 
 # One wrong thing at a time: each must be found, or the others prove nothing.
 wrong() { # NAME RECORDED JQ
-        sed '1,/^\r*$/d' "$KUBERNETES/recorded/$2.txt" | jq "$3" >"$WORK/$1.json"
+        recorded "$2" | jq "$3" >"$WORK/$1.json"
         check "$1 is found" bash -c "! node '$KUBERNETES/validate.mjs' '$WORK/$1.json' >'$WORK/$1.txt' && grep -q ' 1 wrong' '$WORK/$1.txt' || { cat '$WORK/$1.txt'; false; }"
 }
 wrong "a Certificate without an issuer" cert-manager.io-v1-certificates '.items |= [.[0] | del(.spec.issuerRef)]'

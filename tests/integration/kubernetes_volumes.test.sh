@@ -5,26 +5,8 @@
 . "$(dirname "$0")/lib_kubernetes.sh"
 need node jq
 
-run() {
-        cat >"$WORK/rounds.yaml" <<Y
-version: 1
-store: sqlite:$WORK/rounds-$KUBE_PORT.db
-targets:
-  - {name: prod, kind: kubernetes, context: test, kubeconfig: [$KUBE_CONFIG], owner: platform}
-jobs:
-  weekly: {audits: [volumes], report: {formats: [json, md], to: $WORK/reports-$KUBE_PORT}}
-Y
-        "$ROUNDS" run weekly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
-        json=$(ls -t "$WORK/reports-$KUBE_PORT"/weekly-*Z.json 2>/dev/null | head -n 1)
-        [ -n "$json" ] || { cat "$WORK/out.txt"; json=/dev/null; }
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }
-}
-
 kubernetes_start
-run
+kubernetes_run volumes
 check "a database's claim on a class that cannot grow" has '.control=="DSK-1" and .status=="fail" and .severity=="SEV2" and .resource.name=="data-postgres-0" and (.observed|test("storage class gp3 does not allow expansion")) and (.remedy|test("kubectl patch storageclass gp3"))'
 check "and without a volume for a day" has '.resource.name=="data-postgres-0" and (.observed|test("Pending for"))'
 check "nothing but GET was sent" kubernetes_only_reads
@@ -40,16 +22,16 @@ claims() { # CAPACITY
 claims 100Gi
 echo '{"kind": "StorageClassList", "apiVersion": "storage.k8s.io/v1", "metadata": {}, "items": [{"metadata": {"name": "gp3"}, "provisioner": "ebs.csi.aws.com", "allowVolumeExpansion": true, "volumeBindingMode": "WaitForFirstConsumer"}]}' >"$F/storage.k8s.io-v1-storageclasses.json"
 kubernetes_start --objects "$F"
-run
+kubernetes_run volumes
 check "a claim that was to grow and has not" has '.status=="fail" and .resource.name=="data-postgres-0" and (.observed|test("200 GiB asked for, 100 GiB there, FileSystemResizePending"))'
 check "a lost claim" has '.status=="fail" and .resource.name=="cache-0" and .observed=="Lost"'
 claims 200Gi
 kubernetes_start --objects "$F"
-run
+kubernetes_run volumes
 check "the healthy state passes" bash -c "! jq -ec '.findings[] | select(.status != \"pass\")' '$json'"
 check "with its count" has '.control=="DSK-1" and .status=="pass" and (.observed|test("1 of 1 claims of databases, of 2"))'
 kubernetes_start --objects "$F" --fault 'storageclasses=403'
-run
+kubernetes_run volumes
 check "refused classes are an error with the rule to add" has '.control=="DSK-1" and .status=="error" and .reason=="denied" and (.remedy|test("storageclasses"))'
 check "and no pass" bash -c "! jq -e '.findings[] | select(.status == \"pass\")' '$json'"
 finish

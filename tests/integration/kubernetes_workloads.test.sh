@@ -5,27 +5,8 @@
 . "$(dirname "$0")/lib_kubernetes.sh"
 need node jq
 
-run() {
-        cat >"$WORK/rounds.yaml" <<Y
-version: 1
-store: sqlite:$WORK/rounds-$KUBE_PORT.db
-targets:
-  - {name: prod, kind: kubernetes, context: test, kubeconfig: [$KUBE_CONFIG], owner: platform}
-jobs:
-  weekly: {audits: [workloads], report: {formats: [json, md], to: $WORK/reports-$KUBE_PORT}}
-Y
-        "$ROUNDS" run weekly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
-        status=$?
-        json=$(ls -t "$WORK/reports-$KUBE_PORT"/weekly-*Z.json 2>/dev/null | head -n 1)
-        [ -n "$json" ] || { cat "$WORK/out.txt"; json=/dev/null; }
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }
-}
-
 kubernetes_start
-run
+kubernetes_run workloads
 check "faults and what could not be told are found" [ "$status" -eq 2 ]
 check "a budget that blocks" has '.control=="NOD-2" and .status=="fail" and .resource.name=="api-blocks" and (.observed|test("maxUnavailable 0 of 3 replicas"))'
 check "a budget that selects nothing" has '.control=="NOD-2" and .status=="fail" and .resource.name=="nothing" and .observed=="selects no pod"'
@@ -72,7 +53,7 @@ pods 1
 jq -n '{kind: "ReplicaSetList", apiVersion: "apps/v1", metadata: {}, items: [{metadata: {name: "kaireon-api-7", namespace: "kaireon", ownerReferences: [{apiVersion: "apps/v1", kind: "Deployment", name: "kaireon-api", uid: "d", controller: true}]}}]}' >"$F/apps-v1-replicasets.json"
 for list in apps-v1-statefulsets argoproj.io-v1alpha1-rollouts batch-v1-cronjobs; do echo '{"kind": "List", "apiVersion": "v1", "metadata": {}, "items": null}' >"$F/$list.json"; done
 kubernetes_start --objects "$F"
-run
+kubernetes_run workloads
 check "what a LimitRange gives counts: only the CPU limit lacks" has '.control=="NOD-3" and .resource.name=="given" and .observed=="main: no CPU limit"'
 check "a native sidecar is looked at" has '.control=="NOD-3" and .resource.name=="sidecar" and .observed=="proxy (sidecar): no CPU limit"'
 check "the autoscaler may go where the budget blocks" has '.control=="NOD-2" and .status=="fail" and .resource.name=="api" and (.observed|test("minAvailable 2, and autoscaler api goes down to 2 replicas"))'
@@ -82,12 +63,12 @@ hpa 3
 pods 2
 jq '.items |= map(select(.metadata.name == "kaireon-api"))' "$F/apps-v1-deployments.json" >"$WORK/new" && mv "$WORK/new" "$F/apps-v1-deployments.json"
 kubernetes_start --objects "$F"
-run
+kubernetes_run workloads
 check "the healthy state passes" bash -c "! jq -ec '.findings[] | select(.status != \"pass\")' '$json'"
 check "in each of three controls" jq -e '[.findings[].control] | sort == ["LAT-5", "NOD-2", "NOD-3"]' "$json"
 
 kubernetes_start --objects "$F" --fault 'poddisruptionbudgets=403'
-run
+kubernetes_run workloads
 check "refused budgets are an error with the rule to add" has '.control=="NOD-2" and .status=="error" and .reason=="denied" and (.remedy|test("poddisruptionbudgets"))'
 check "and no workload is said to have none" bash -c "! jq -e '.findings[] | select(.control == \"NOD-2\" and .status == \"fail\")' '$json'"
 finish

@@ -116,6 +116,25 @@ facts_of() {
         done
 }
 
+# run NAME: the job `nightly` of $WORK/NAME.yaml, whose reports go `to: $WORK/reports-NAME, latest: true`.  Its report is in $json, its exit
+# status in $status, its words in $WORK/NAME.out, its seconds in $took.
+run() {
+        local from=$SECONDS
+        json=$WORK/reports-$1/nightly-latest.json
+        rm -f "$json"
+        "$ROUNDS" run nightly -c "$WORK/$1.yaml" >"$WORK/$1.out" 2>&1
+        status=$?
+        took=$((SECONDS - from))
+        [ -e "$json" ] || { cat "$WORK/$1.out"; json=/dev/null; }
+}
+
+# has CONDITION: some finding of $json is so, by a condition of jq's; has_one: exactly one; none: no finding is.  Where it is not so, the
+# findings are told (by `none`, those that should not be).
+findings_told='[.target,.audit,.control,.status,.severity,.reason,.resource.kind,.resource.namespace,.resource.name,.observed,.expected,.message,.remedy]'
+has() { jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null || { jq -c ".findings[] | $findings_told" "$json"; return 1; }; }
+has_one() { jq -e "[.findings[] | select($1)] | length == 1" "$json" >/dev/null || { jq -c ".findings[] | $findings_told" "$json"; return 1; }; }
+none() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null || { jq -c ".findings[] | select($1) | $findings_told" "$json"; return 1; }; }
+
 FAILURES=0
 # check NAME COMMAND...: the command must succeed.
 check() {

@@ -27,6 +27,40 @@ contexts: [{name: test, context: {cluster: test, user: test}}]
 Y
 }
 
+# kubernetes_config AUDITS [SETTINGS [TARGETS]]: a configuration of the server that was started last, in $WORK/$KUBE_RUN.yaml: further settings
+# of its target (", timeout: 2s"), further targets (whole lines).
+kubernetes_config() {
+        KUBE_RUN=cluster-$KUBE_PORT
+        cat >"$WORK/$KUBE_RUN.yaml" <<Y
+version: 1
+store: sqlite:$WORK/$KUBE_RUN.db
+targets:
+  - {name: prod, kind: kubernetes, context: test, kubeconfig: [$KUBE_CONFIG], owner: platform${2:-}}
+${3:-}
+jobs:
+  nightly: {audits: [$1], report: {formats: [json, md, html], to: $WORK/reports-$KUBE_RUN, latest: true}}
+Y
+}
+
+# kubernetes_run AUDITS [SETTINGS [TARGETS]]: run() of lib.sh with it.
+kubernetes_run() {
+        kubernetes_config "$@"
+        run "$KUBE_RUN"
+}
+
+# kubernetes_nowhere TEXT MEMBER: the text is not in reports, output or stored facts, which do hold that member.
+kubernetes_nowhere() {
+        "$TOP/$BUILD/tests/integration/facts_print" "sqlite:$WORK/$KUBE_RUN.db" >"$WORK/facts.txt" || return 1
+        grep -q "\"$2\"" "$WORK/facts.txt" &&
+                ! grep -rqa "$1" "$WORK/reports-$KUBE_RUN" "$WORK/$KUBE_RUN.out" "$WORK/facts.txt" "$WORK/$KUBE_RUN.db"
+}
+
+# list KIND API: the objects on standard input as one list of the API's.
+list() { jq -s --arg kind "$1" --arg api "$2" '{kind: $kind, apiVersion: $api, metadata: {resourceVersion: "1"}, items: .}'; }
+
+# recorded NAME: the body of a recorded answer.
+recorded() { sed '1,/^\r*$/d' "$KUBERNETES/recorded/$1.txt"; }
+
 # kubernetes_only_reads: nothing but GET was sent, and something was.
 kubernetes_only_reads() { [ -s "$KUBE_LOG" ] && ! grep -v '^GET ' "$KUBE_LOG"; }
 

@@ -47,14 +47,8 @@ policy:
 jobs:
   nightly: {audits: [partitions], report: {formats: [json, md], to: $WORK/reports-$1, latest: true}}
 Y
-        "$ROUNDS" run nightly -c "$WORK/$1.yaml" >"$WORK/$1.out" 2>&1
-        json=$WORK/reports-$1/nightly-latest.json
+        run "$1"
 }
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.namespace,.resource.name,.observed,.message,.remedy]' "$json"; return 1; }
-}
-none() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null || { jq -c ".findings[] | select($1)" "$json"; return 1; }; }
 row() { jq -e "[.inventory.$1[]? | select($2)] | length == 1" "$json" >/dev/null || { jq -c ".inventory.$1[]?" "$json"; return 1; }; }
 
 config reader

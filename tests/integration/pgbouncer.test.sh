@@ -76,11 +76,6 @@ started=$SECONDS
 status=$?
 took=$((SECONDS - started))
 json=$WORK/reports/nightly-latest.json
-has() { # has JQ-CONDITION on one finding
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.target,.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }
-}
-none() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null; }
 check "not everything could be assessed: exit status 2" [ "$status" -eq 2 ]
 check "server_idle_timeout 0 is found" has '.target=="bad" and .control=="DBC-2" and .status=="fail" and .resource.name=="server_idle_timeout"'
 check "query_wait_timeout 0 is found" has '.target=="bad" and .control=="DBC-5" and .status=="fail" and (.message|test("for ever"))'

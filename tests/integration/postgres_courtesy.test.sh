@@ -43,16 +43,6 @@ jobs:
   nightly: {audits: [$audits], report: {formats: [json], to: $WORK/reports-$1, latest: true}}
 Y
 }
-run() { # run NAME: report in $json, exit status in $status
-        "$ROUNDS" run nightly -c "$WORK/$1.yaml" >"$WORK/$1.out" 2>&1
-        status=$?
-        json=$WORK/reports-$1/nightly-latest.json
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { cat "$WORK"/*.out; jq -c '.findings[] | [.audit,.control,.status,.reason,.resource.kind,.resource.namespace,.resource.name,.observed,.message]' "$json"; return 1; }
-}
-none() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null || { jq -c ".findings[] | select($1) | [.audit,.control,.status,.reason,.resource.kind,.resource.name,.message,.evidence]" "$json"; return 1; }; }
 verdicts() { jq -c '[.findings[] | select(.reason != "too-little-data") | [.audit, .control, .status, .resource.kind, .resource.namespace, .resource.name]] | unique' "$json"; }
 
 scans() { sql "SELECT sum(seq_scan) || ' scans of ' || sum(seq_tup_read) || ' rows' FROM pg_stat_all_tables WHERE relid >= 16384" app; }

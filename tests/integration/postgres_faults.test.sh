@@ -58,19 +58,6 @@ jobs:
   nightly: {audits: $AUDITS, report: {formats: [json], to: $WORK/reports-$1, latest: true}}
 Y
 }
-run() { # run NAME: report in $json, exit status in $status, seconds in $took
-        local from
-        from=$(date +%s)
-        "$ROUNDS" run nightly -c "$WORK/$1.yaml" >"$WORK/$1.out" 2>&1
-        status=$?
-        took=$(($(date +%s) - from))
-        json=$WORK/reports-$1/nightly-latest.json
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | select(.target != "well" and .status != "pass") | [.target,.audit,.control,.status,.reason,.resource,.message,.remedy]' "$json"; return 1; }
-}
-none() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null; }
 
 config alone "  - $well"
 run alone

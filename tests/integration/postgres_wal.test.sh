@@ -37,10 +37,6 @@ config rounds
 "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
 status=$?
 json=$(ls "$WORK"/reports-rounds/nightly-*Z.json)
-has() { # has JQ-CONDITION on one finding
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null || { jq -c '.findings[] | [.control,.status,.resource.name,.observed,.message]' "$json"; return 1; }
-}
-none() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null; }
 check "findings are exit status 1" [ "$status" -eq 1 ]
 check "the forgotten slot is found, with what it retains" \
         has '.status=="fail" and .resource.kind=="slot" and .resource.name=="forgotten" and (.observed|test("MiB retained, inactive")) and (.remedy|test("pg_drop_replication_slot"))'

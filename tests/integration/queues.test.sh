@@ -85,7 +85,6 @@ sleep 0.3
 status=$?
 sleep 0.2
 json=$(ls "$WORK"/reports/nightly-*Z.json)
-has() { jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null || { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message]' "$json"; return 1; }; }
 queue_is() { has ".control==\"$1\" and .resource.name==\"$2\" and .status==\"$3\" and ((.observed + .message)|test(\"${4:-}\"))"; }
 check "an unassessed queue makes exit status 2" [ "$status" -eq 2 ]
 check "a healthy queue passes" queue_is WRK-4 pipeline-jobs pass '^5 waiting, oldest [0-9]+ (s|min), .*1 delayed'

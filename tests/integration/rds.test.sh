@@ -27,16 +27,15 @@ jobs: {weekly: {audits: [rds], report: {formats: [json, html, xlsx], to: $WORK/r
 Y
 "$ROUNDS" run weekly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
 json=$(ls "$WORK"/reports/weekly-*Z.json)
-has() { jq -e "[.findings[] | select($1)] | length == 1" "$json" >/dev/null || { jq -c '.findings[] | [.target,.control,.status,.reason,.resource.name,.observed,.message,.remedy]' "$json"; return 1; }; }
-check "storage that does not grow by itself is found" has '.target=="rds" and .control=="DSK-1" and .status=="fail" and .resource.name=="kaireon-prod" and (.remedy|test("--max-allocated-storage 200"))'
-check "storage that grows passes" has '.target=="rds" and .control=="DSK-1" and .status=="pass" and .resource.name=="kaireon-reports"'
-check "Aurora passes, from the second page" has '.target=="rds" and .control=="DSK-1" and .status=="pass" and .resource.name=="kaireon-aurora"'
+check "storage that does not grow by itself is found" has_one '.target=="rds" and .control=="DSK-1" and .status=="fail" and .resource.name=="kaireon-prod" and (.remedy|test("--max-allocated-storage 200"))'
+check "storage that grows passes" has_one '.target=="rds" and .control=="DSK-1" and .status=="pass" and .resource.name=="kaireon-reports"'
+check "Aurora passes, from the second page" has_one '.target=="rds" and .control=="DSK-1" and .status=="pass" and .resource.name=="kaireon-aurora"'
 check "instances of others are left out" sh -c "! grep -q other-team '$json'"
-check "nearly full is SEV1" has '.target=="rds" and .control=="DSK-5" and .status=="fail" and .severity=="SEV1" and .resource.name=="kaireon-prod" and .resource.kind=="instance"'
-check "the date of full comes from CloudWatch on the first run" has '.target=="rds" and .control=="DSK-5" and .status=="fail" and .resource.kind=="projection" and (.observed|test("grows by 1.0 GiB a day.*from 6[01] samples"))'
-check "no trend is a pass" has '.target=="rds" and .control=="DSK-5" and .status=="pass" and .resource.kind=="projection" and .resource.name=="kaireon-reports"'
+check "nearly full is SEV1" has_one '.target=="rds" and .control=="DSK-5" and .status=="fail" and .severity=="SEV1" and .resource.name=="kaireon-prod" and .resource.kind=="instance"'
+check "the date of full comes from CloudWatch on the first run" has_one '.target=="rds" and .control=="DSK-5" and .status=="fail" and .resource.kind=="projection" and (.observed|test("grows by 1.0 GiB a day.*from 6[01] samples"))'
+check "no trend is a pass" has_one '.target=="rds" and .control=="DSK-5" and .status=="pass" and .resource.kind=="projection" and .resource.name=="kaireon-reports"'
 check "metrics that are denied are an error with the action to allow" jq -e '[.findings[] | select(.target=="denied" and .control=="DSK-5" and .status=="error" and .reason=="denied" and (.remedy|test("cloudwatch:GetMetricStatistics")))] | length == 2' "$json" >/dev/null
-check "and what needs no metrics is judged" has '.target=="denied" and .control=="DSK-1" and .status=="fail"'
+check "and what needs no metrics is judged" has_one '.target=="denied" and .control=="DSK-1" and .status=="fail"'
 check "a wrong secret is denied, with the service's words" jq -e '[.findings[] | select(.target=="wrong")] | length == 2 and all(.status=="error" and .reason=="denied" and (.message|test("SignatureDoesNotMatch")))' "$json" >/dev/null
 check "nothing but GET was sent" sh -c "grep -q '^GET DescribeDBInstances 200' '$WORK/servers.log' && ! grep -qE '^(POST|PUT|DELETE)' '$WORK/servers.log'"
 check "no secret and no user name is kept" sh -c "! grep -rqE 'top/secret|must-not-be-kept' '$WORK/reports' '$WORK/out.txt' && ! grep -aqE 'top/secret|must-not-be-kept' '$WORK/rounds.db'"

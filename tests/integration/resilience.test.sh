@@ -8,7 +8,6 @@ F=$WORK/objects
 mkdir -p "$F"
 # object API KIND NAME SPEC
 object() { jq -n --arg api "$1" --arg kind "$2" --arg name "$3" --argjson spec "$4" '{apiVersion: $api, kind: $kind, metadata: {name: $name, namespace: "shop"}, spec: $spec}'; }
-list() { jq -s --arg kind "$1" --arg api "$2" '{kind: $kind, apiVersion: $api, metadata: {resourceVersion: "1"}, items: .}'; }
 I=networking.istio.io/v1
 {
         object $I DestinationRule kyc '{"host":"kyc","trafficPolicy":{"outlierDetection":{"consecutive5xxErrors":5,"interval":"10s","baseEjectionTime":"30s"},"connectionPool":{"tcp":{"maxConnections":100},"http":{"http1MaxPendingRequests":10}}}}'

@@ -38,14 +38,13 @@ jobs: {nightly: {audits: [stuffing], report: {formats: [json, md], to: $WORK/rep
 Y
 "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
 json=$(ls "$WORK"/reports/nightly-*Z.json)
-has() { jq -e "[.findings[] | select($1)] | length == 1" "$json" >/dev/null || { jq -c '.findings[] | [.target,.control,.status,.severity,.reason,.resource.name,.observed,.message]' "$json"; return 1; }; }
 check "a quiet log passes" sh -c "jq -e '[.findings[] | select(.target==\"quiet\")] | length == 4 and all(.status==\"pass\")' '$json' >/dev/null"
-check "an address over many names that got in is SEV1" has '.target=="attack" and .severity=="SEV1" and .resource.name=="203.0.113.9" and (.observed|test("80 failures on 80 names.*got into 1 accounts"))'
-check "a name tried from many addresses" has '.target=="attack" and .control=="ATH-4" and .resource.kind=="account" and (.resource.name|test("^ad\\.\\.\\.[0-9a-f]{6}$")) and (.observed|test("40 failures from 40 addresses"))'
-check "and never locked" has '.target=="attack" and .control=="ATH-2" and .status=="fail" and (.observed|test("^40 failures in a row without a lock"))'
+check "an address over many names that got in is SEV1" has_one '.target=="attack" and .severity=="SEV1" and .resource.name=="203.0.113.9" and (.observed|test("80 failures on 80 names.*got into 1 accounts"))'
+check "a name tried from many addresses" has_one '.target=="attack" and .control=="ATH-4" and .resource.kind=="account" and (.resource.name|test("^ad\\.\\.\\.[0-9a-f]{6}$")) and (.observed|test("40 failures from 40 addresses"))'
+check "and never locked" has_one '.target=="attack" and .control=="ATH-2" and .status=="fail" and (.observed|test("^40 failures in a row without a lock"))'
 check "an account that is locked after four is in order" sh -c "! jq -e '.findings[] | select(.target==\"query\" and .resource.name==\"locks\")' '$json' >/dev/null"
-check "the burst" has '.target=="attack" and .status=="fail" and .resource.name=="failures in 5 minutes" and (.observed|test("^[4-8][0-9] failures"))'
-check "a query gives the same, with names where they may be shown" has '.target=="query" and .control=="ATH-2" and .status=="fail" and .resource.name=="admin@kaireon.test"'
+check "the burst" has_one '.target=="attack" and .status=="fail" and .resource.name=="failures in 5 minutes" and (.observed|test("^[4-8][0-9] failures"))'
+check "a query gives the same, with names where they may be shown" has_one '.target=="query" and .control=="ATH-2" and .status=="fail" and .resource.name=="admin@kaireon.test"'
 check "names are nowhere else" sh -c "! jq -c '.findings[] | select(.target==\"attack\")' '$json' | grep -qE 'victim|admin@'"
 check "a log that could only be read from end to end is not read" jq -e '[.findings[] | select(.target=="large" and .status=="error" and (.remedy|test("CREATE INDEX CONCURRENTLY ON large")))] | length == 2' "$json"
 check "and was not" [ "$(sql "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'large'" app)" -eq "$SCANS" ]

@@ -34,16 +34,6 @@ jobs:
   nightly: {audits: [temp_files], report: {formats: [json], to: $WORK/reports-$1, latest: true}}
 Y
 }
-run() { # run USER: report in $json, exit status in $status
-        "$ROUNDS" run nightly -c "$WORK/$1.yaml" >"$WORK/$1.out" 2>&1
-        status=$?
-        json=$WORK/reports-$1/nightly-latest.json
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.reason,.resource.kind,.resource.name,.observed,.message,.remedy]' "$json"; return 1; }
-}
-none() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null; }
 
 config rounds
 run rounds

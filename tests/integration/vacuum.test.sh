@@ -48,16 +48,6 @@ jobs:
   nightly: {audits: [vacuum], report: {formats: [json, md], to: $WORK/reports-$1, latest: true}}
 Y
 }
-run() { # run NAME: report in $json, exit status in $status
-        "$ROUNDS" run nightly -c "$WORK/$1.yaml" >"$WORK/$1.out" 2>&1
-        status=$?
-        json=$WORK/reports-$1/nightly-latest.json
-}
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.severity,.reason,.resource.kind,.resource.namespace,.resource.name,.observed,.message,.remedy]' "$json"; return 1; }
-}
-none() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null || { jq -c ".findings[] | select($1)" "$json"; return 1; }; }
 row() { jq -e "[.inventory.$1[]? | select($2)] | length == 1" "$json" >/dev/null || { jq -c ".inventory.$1[]?" "$json"; return 1; }; }
 
 config reader
