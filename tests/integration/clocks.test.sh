@@ -3,6 +3,7 @@
 # time servers, an HTTP service with a shifted Date, a node's timex in a real Prometheus.
 # timeout: 60
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_redis.sh"
 . "$(dirname "$0")/lib_postgres.sh"
 need chronyd redis-server postgres node jq curl prometheus
 
@@ -19,7 +20,7 @@ C
 # -x: its clock is never set.
 start "$(program chronyd)" -x -d -u "$(id -un)" -f "$WORK/chrony.conf"
 REDIS=$(free_port)
-start "$(program redis-server)" --port "$REDIS" --save "" --dir "$WORK"
+redis_start "$REDIS"
 postgres_start main || exit 1
 
 # Small time servers of every bad kind, an HTTP service half a minute behind, and a page for Prometheus to scrape.

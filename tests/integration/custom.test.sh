@@ -3,14 +3,15 @@
 # know them, and nothing of a secret is kept.
 # timeout: 90
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_redis.sh"
 . "$(dirname "$0")/lib_postgres.sh"
 need initdb postgres psql redis-server redis-cli prometheus jq node
 postgres_start pg || { cat "$WORK/servers.log"; exit 1; }
 sql "CREATE ROLE rounds LOGIN; CREATE TABLE orders (state text); GRANT SELECT ON orders TO rounds; INSERT INTO orders SELECT 'waiting' FROM generate_series(1, 150)" >/dev/null
 REDIS_PORT=$(free_port)
-start "$(program redis-server)" --port "$REDIS_PORT" --save "" --dir "$WORK"
+redis_start "$REDIS_PORT"
 wait_port "$REDIS_PORT"
-"$(program redis-cli)" -p "$REDIS_PORT" RPUSH jobs a b c >/dev/null
+redis_cli "$REDIS_PORT" RPUSH jobs a b c >/dev/null
 PROM_PORT=$(free_port)
 printf 'global: {scrape_interval: 1s}\nscrape_configs: []\n' >"$WORK/prometheus.yml"
 start "$(program prometheus)" --config.file="$WORK/prometheus.yml" --storage.tsdb.path="$WORK/tsdb" --web.listen-address="127.0.0.1:$PROM_PORT"

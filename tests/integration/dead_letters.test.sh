@@ -2,6 +2,7 @@
 # Dead letters where they lie: an outbox in PostgreSQL, behind HTTP, in a Redis list, in BullMQ's failed jobs; nothing written or kept.
 # timeout: 90
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_redis.sh"
 . "$(dirname "$0")/lib_postgres.sh"
 need initdb postgres psql redis-server redis-cli jq node sqlite3
 need_npm bullmq ioredis
@@ -20,9 +21,9 @@ sql "CREATE ROLE rounds LOGIN;
      GRANT SELECT ON outbox_events TO rounds; GRANT SELECT (topic, error, failed_at) ON partly TO rounds" >/dev/null || exit 1
 
 PORT=$(free_port)
-start "$(program redis-server)" --port "$PORT" --save "" --dir "$WORK" --maxmemory-policy noeviction
+redis_start "$PORT" --maxmemory-policy noeviction
 wait_port "$PORT"
-cli() { "$(program redis-cli)" -p "$PORT" "$@"; }
+cli() { redis_cli "$PORT" "$@"; }
 node "$TOP/tests/integration/queues_bullmq.cjs" "redis://127.0.0.1:$PORT" plant || exit 1
 for i in $(seq 30); do
         echo "LPUSH dlq '{\"topic\":\"mail\",\"error\":\"HTTP 500 from relay-$i\",\"retryCount\":$((i % 3)),\"failedAt\":\"2026-11-01T00:00:00Z\",\"payload\":{\"to\":\"secret-customer\",\"classification\":\"Permanent\"}}'"
@@ -75,9 +76,7 @@ policy:
 jobs:
   nightly: {audits: [dead_letters], report: {formats: [json, md], to: $WORK/reports}}
 Y
-("$(program redis-cli)" -p "$PORT" MONITOR >"$WORK/monitor.txt" 2>/dev/null) &
-PIDS+=($!)
-sleep 0.3
+redis_watch "$PORT"
 : >"$WORK/mark"
 "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
 status=$?
@@ -118,7 +117,7 @@ for id in $(sqlite3 "$WORK/rounds.db" "SELECT rowid FROM facts"); do
 done
 check "the stored facts can be read" grep -q '"shape"' "$WORK/facts.txt"
 check "no payload is anywhere" sh -c "! grep -rqE 'secret-customer|krn_secret|birthDate' '$WORK/reports' '$WORK/out.txt' '$WORK/facts.txt'"
-awk -F'"' 'NF > 1 {print toupper($2)}' "$WORK/monitor.txt" | sort -u >"$WORK/commands.txt"
+redis_commands >"$WORK/commands.txt"
 check "nothing but reading was sent to Redis" \
         sh -c "grep -qx ZRANGE '$WORK/commands.txt' && ! grep -vxE 'AUTH|CLIENT|INFO|CONFIG|SELECT|SCAN|EXISTS|LLEN|LRANGE|ZCARD|ZRANGE|HMGET' '$WORK/commands.txt'"
 check "nor to the service" sh -c "grep -q '^GET ' '$WORK/requests.log' && ! grep -qv '^GET ' '$WORK/requests.log'"

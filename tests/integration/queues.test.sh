@@ -2,14 +2,14 @@
 # The audit queues on real BullMQ queues, lists and streams: depth, growth, stuck jobs, retries, schemas; a cluster; nothing written.
 # timeout: 90
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_redis.sh"
 need redis-server redis-cli jq node
 need_npm bullmq ioredis
 
-server=$(program redis-server)
-cli() { "$(program redis-cli)" -p "$PORT" "$@"; }
+cli() { redis_cli "$PORT" "$@"; }
 bull() { node "$TOP/tests/integration/queues_bullmq.cjs" "redis://127.0.0.1:$PORT" "$@"; }
 PORT=$(free_port)
-start "$server" --port "$PORT" --save "" --dir "$WORK" --maxmemory-policy noeviction
+redis_start "$PORT" --maxmemory-policy noeviction
 wait_port "$PORT"
 bull plant || exit 1
 # A stream whose consumer took three messages and died, and seven that nobody took; a list; a list that is no more.
@@ -78,9 +78,7 @@ for _ in $(seq 300); do
         sleep 0.1
 done
 sleep 1.5
-("$(program redis-cli)" -p "$PORT" MONITOR >"$WORK/monitor.txt" 2>/dev/null) &
-PIDS+=($!)
-sleep 0.3
+redis_watch "$PORT"
 "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
 status=$?
 sleep 0.2
@@ -117,13 +115,13 @@ for id in $(sqlite3 "$WORK/rounds.db" "SELECT rowid FROM facts"); do
 done
 check "the stored facts can be read" grep -q '"batch-jobs"' "$WORK/facts.txt"
 check "and hold no payload" sh -c "! grep -qE 'krn_SECRET|globex|\"tenant\"' '$WORK/facts.txt'"
-awk -F'"' 'NF > 1 {print toupper($2)}' "$WORK/monitor.txt" | sort -u >"$WORK/commands.txt"
+redis_commands >"$WORK/commands.txt"
 check "commands were seen" grep -qx HMGET "$WORK/commands.txt"
 check "the documented rights were enough" sh -c "! jq -e '[.findings[] | select(.reason==\"denied\")] | length > 0' '$json' >/dev/null"
 
 # Alone on the server: discovery, and nothing but reading.
 stop_all
-start "$server" --port "$PORT" --save "" --dir "$WORK" --maxmemory-policy noeviction
+redis_start "$PORT" --maxmemory-policy noeviction
 wait_port "$PORT"
 bull plant || exit 1
 cat >"$WORK/discover.yaml" <<Y
@@ -135,16 +133,14 @@ jobs:
   nightly: {audits: [queues], report: {formats: [json], to: $WORK/discovered}}
 Y
 sleep 0.2
-("$(program redis-cli)" -p "$PORT" MONITOR >"$WORK/monitor.txt" 2>/dev/null) &
-PIDS+=($!)
-sleep 0.3
+redis_watch "$PORT"
 "$ROUNDS" run nightly -c "$WORK/discover.yaml" >"$WORK/out.txt" 2>&1
 check "a deep queue is exit status 1" [ $? -eq 1 ]
 sleep 0.2
 json=$(ls "$WORK"/discovered/nightly-*Z.json)
 check "queues are discovered" jq -e '[.inventory.queues[].id] == ["batch-jobs","dsar-jobs","journey-jobs","pipeline-jobs","retrain-jobs"]' "$json"
 check "without a schema DLQ-5 is skipped" has '.control=="DLQ-5" and .status=="skip"'
-awk -F'"' 'NF > 1 {print toupper($2)}' "$WORK/monitor.txt" | sort -u >"$WORK/commands.txt"
+redis_commands >"$WORK/commands.txt"
 check "nothing but reading was sent" \
         sh -c "grep -qx SCAN '$WORK/commands.txt' && ! grep -vxE 'AUTH|CLIENT|INFO|CONFIG|SELECT|SCAN|TIME|EXISTS|GET|LLEN|LINDEX|LRANGE|ZCARD|ZCOUNT|ZRANGE|HMGET' '$WORK/commands.txt'"
 # A user without the rights, and a server without a queue.
@@ -166,15 +162,7 @@ check "a cache without queues is skipped" jq -e '[.findings[].status] | unique =
 
 # A cluster: every key of a queue has the hash tag of its prefix.
 C1=$(free_port) C2=$(free_port) C3=$(free_port)
-for port in $C1 $C2 $C3; do
-        mkdir -p "$WORK/c$port"
-        start "$server" --port "$port" --cluster-enabled yes --save "" --dir "$WORK/c$port" --cluster-port $((port + 1))
-        wait_port "$port"
-done
-"$(program redis-cli)" --cluster create "127.0.0.1:$C1" "127.0.0.1:$C2" "127.0.0.1:$C3" --cluster-yes >/dev/null 2>&1
-for port in $C1 $C2 $C3; do
-        for _ in $(seq 100); do "$(program redis-cli)" -p "$port" CLUSTER INFO | grep -q cluster_state:ok && break; sleep 0.1; done
-done
+redis_cluster "$C1" "$C2" "$C3"
 ccli() { "$(program redis-cli)" -c -p "$C1" "$@" >/dev/null; }
 ccli HSET '{bull}:batch-jobs:meta' opts.maxLenEvents 10000 version bullmq:5.1.0
 for i in 1 2 3; do

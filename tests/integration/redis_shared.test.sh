@@ -3,30 +3,24 @@
 # that BullMQ's idle workers burn.
 # timeout: 60
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_redis.sh"
 need redis-server redis-cli jq node
 need_npm bullmq
 
-redis() { # redis PORT WORD...: starts a server
-        local port=$1
-        shift
-        mkdir -p "$WORK/r$port"
-        start "$(program redis-server)" --port "$port" --save "" --dir "$WORK/r$port" "$@"
-}
-cli() { "$(program redis-cli)" -p "$@"; }
 shared=$(free_port) other=$(free_port) copy1=$(free_port) copy2=$(free_port)
-redis "$shared" --repl-diskless-sync-delay 0
-redis "$other"
+redis_start "$shared" --repl-diskless-sync-delay 0
+redis_start "$other"
 wait_port "$shared"
 wait_port "$other"
-redis "$copy1" --replicaof 127.0.0.1 "$shared"
-redis "$copy2" --replicaof 127.0.0.1 "$shared"
-for i in $(seq 300); do echo "SET decision:$i v EX 60"; done | cli "$shared" >/dev/null
-for i in $(seq 40); do echo "RPUSH bull:batch-jobs:wait $i"; echo "HSET bull:batch-jobs:$i name x"; done | cli "$shared" -n 1 >/dev/null
-for i in $(seq 40); do echo "HSET bull:batch-jobs:$i name x"; done | cli "$other" >/dev/null
+redis_start "$copy1" --replicaof 127.0.0.1 "$shared"
+redis_start "$copy2" --replicaof 127.0.0.1 "$shared"
+for i in $(seq 300); do echo "SET decision:$i v EX 60"; done | redis_cli "$shared" >/dev/null
+for i in $(seq 40); do echo "RPUSH bull:batch-jobs:wait $i"; echo "HSET bull:batch-jobs:$i name x"; done | redis_cli "$shared" -n 1 >/dev/null
+for i in $(seq 40); do echo "HSET bull:batch-jobs:$i name x"; done | redis_cli "$other" >/dev/null
 wait_port "$copy1"
 wait_port "$copy2"
 for port in $copy1 $copy2; do
-        for _ in $(seq 200); do [ "$(cli "$port" DBSIZE)" = 300 ] && break; sleep 0.05; done
+        for _ in $(seq 200); do [ "$(redis_cli "$port" DBSIZE)" = 300 ] && break; sleep 0.05; done
 done
 
 configure() { # configure NAME CACHE_URL QUEUE_URL
@@ -60,16 +54,16 @@ configure unseen "redis://127.0.0.1:$shared/0" "redis://127.0.0.1:$other/0"
 check "a database that nobody looks at is no pass" has '.status=="error" and .resource.name=="cache" and (.message|test("Database 1 .* holds 41 keys"))'
 check "a queue on a server of its own passes" has '.status=="pass" and .resource.name=="queue"'
 
-cli "$shared" -n 1 FLUSHDB >/dev/null
+redis_cli "$shared" -n 1 FLUSHDB >/dev/null
 configure healthy "redis://127.0.0.1:$shared/0" "redis://127.0.0.1:$other/0"
 check "cache and queue apart pass" has '.status=="pass" and .resource.name=="cache"'
 
-for i in $(seq 3); do echo "RPUSH bull:mail:wait $i"; done | cli "$shared" >/dev/null
+for i in $(seq 3); do echo "RPUSH bull:mail:wait $i"; done | redis_cli "$shared" >/dev/null
 configure strayed "redis://127.0.0.1:$shared/0" "redis://127.0.0.1:$other/0"
 check "a queue that strayed into the cache is found" has '.status=="fail" and .resource.name=="cache" and (.observed|test("1 queue keys as bull:mail:wait"))'
 # Two idle workers of real BullMQ on a plan of 500,000 commands a month.
 metered=$(free_port)
-redis "$metered"
+redis_start "$metered"
 wait_port "$metered"
 cat >"$WORK/workers.js" <<'J'
 const {Worker, Queue} = require('bullmq');
@@ -80,7 +74,7 @@ setTimeout(() => process.exit(0), 60000);
 J
 start node "$WORK/workers.js" "$metered"
 workers=$LAST
-for _ in $(seq 200); do [ "$(cli "$metered" CLIENT LIST | grep -c 'flags=b')" = 2 ] && break; sleep 0.05; done
+for _ in $(seq 200); do [ "$(redis_cli "$metered" CLIENT LIST | grep -c 'flags=b')" = 2 ] && break; sleep 0.05; done
 meter() { # meter NAME QUOTA WINDOW
         cat >"$WORK/$1.yaml" <<Y
 version: 1

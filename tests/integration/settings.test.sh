@@ -3,15 +3,16 @@
 # healthy state; nothing of a secret anywhere.
 # timeout: 90
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_redis.sh"
 . "$(dirname "$0")/lib_postgres.sh"
 need initdb postgres psql redis-server redis-cli jq node
 postgres_start pg || { cat "$WORK/servers.log"; exit 1; }
 sql "CREATE ROLE rounds LOGIN; CREATE TABLE app_settings (name text PRIMARY KEY, value text); GRANT ALL ON app_settings TO rounds;
      CREATE TABLE private (value text); INSERT INTO private VALUES ('1'); INSERT INTO app_settings VALUES ('lockout_failures', '50');" >/dev/null
 REDIS_PORT=$(free_port)
-start "$(program redis-server)" --port "$REDIS_PORT" --save "" --dir "$WORK"
+redis_start "$REDIS_PORT"
 wait_port "$REDIS_PORT"
-redis() { "$(program redis-cli)" -p "$REDIS_PORT" "$@" >/dev/null; }
+redis() { redis_cli "$REDIS_PORT" "$@" >/dev/null; }
 redis HSET settings login_limit "100/m"
 HTTP_PORT=$(free_port)
 SECRET=plantedSecretValue900
