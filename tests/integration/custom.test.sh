@@ -52,11 +52,10 @@ custom:
   - {id: MY-9, title: the token is long enough, from: {target: prod, secret: kaireon/auth, key: TOKEN}, expect: {matches: "^.{20,}$"}}
   - {id: ZZ-1, title: "hostile | <script>", from: {target: api, get: /version, pointer: /key}, expect: {equals: nothing}, text: "=HYPERLINK(1) | <script>"}
 jobs:
-  nightly: {audits: [custom], report: {formats: [json, md, html, xlsx], to: $WORK/reports}}
+  nightly: {audits: [custom], report: {formats: [json, md, html, xlsx], to: $WORK/reports-rounds, latest: true}}
 Y
-run() { rm -rf "$WORK/reports"; "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1; status=$?; json=$(ls "$WORK"/reports/nightly-*Z.json); }
 lacks_secret() { ! grep -rlaE "$SECRET|$(printf '%s' "$SECRET" | base64)|krn_planted" "$@"; }
-run
+run rounds
 check "some could not be assessed: status 2" [ "$status" -eq 2 ]
 check "SQL: too many, with the rule's own words" has '.control=="MY-1" and .status=="fail" and .severity=="SEV2" and .owner=="sales" and .message=="Orders wait." and .remedy=="Scale the worker." and (.observed|test("^150 ")) and .resource.name=="db"'
 check "Redis passes" has '.control=="MY-2" and .status=="pass"'
@@ -68,16 +67,16 @@ check "no series is an error" has '.control=="MY-7" and .status=="error" and (.m
 check "a file with a size fails" has '.control=="MY-8" and .status=="fail" and .severity=="SEV4" and (.observed|test("5MB"))'
 check "of a secret the verdict is kept" has '.control=="MY-9" and .status=="pass" and (.observed|test("not shown"))'
 check "the report names the duties, after the catalogue's order" jq -e '[.controls[] | [.id, .title]] | .[0] == ["MY-1", "orders do not pile up"] and (map(.[0]) | index("MY-9") < index("ZZ-1"))' "$json"
-check "they have a playbook of their own" grep -q 'Your own controls' "$WORK"/reports/nightly-*Z.md
-check "hostile words break nothing" bash -c "! grep -q '<script>' '$WORK'/reports/nightly-*Z.html"
-check "no secret anywhere" lacks_secret "$WORK/reports" "$WORK/out.txt" "$WORK/rounds.db"
+check "they have a playbook of their own" grep -q 'Your own controls' "$WORK"/reports-rounds/nightly-latest.md
+check "hostile words break nothing" bash -c "! grep -q '<script>' '$WORK'/reports-rounds/nightly-latest.html"
+check "no secret anywhere" lacks_secret "$WORK/reports-rounds" "$WORK/rounds.out" "$WORK/rounds.db"
 check "explain knows them" bash -c "'$ROUNDS' explain MY-1 -c '$WORK/rounds.yaml' | grep -q 'at most 100'"
 check "list knows them" bash -c "'$ROUNDS' list controls -c '$WORK/rounds.yaml' | grep -q 'orders do not pile up'"
 "$ROUNDS" rejudge -c "$WORK/rounds.yaml" >"$WORK/rejudge.txt" 2>&1
 check "judged again nothing changes" bash -c "[ $? -le 2 ] && ! grep -qiE 'MY-[0-9]' '$WORK/rejudge.txt' || { cat '$WORK/rejudge.txt'; false; }"
 sed -i 's/control: MY-4/control: MX-4/' "$WORK/waivers.yaml"
-"$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
-check "a waiver of a control that nobody has is a mistake" bash -c "[ $? -eq 3 ] && grep -q 'no such control' '$WORK/out.txt'"
+"$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/rounds.out" 2>&1
+check "a waiver of a control that nobody has is a mistake" bash -c "[ $? -eq 3 ] && grep -q 'no such control' '$WORK/rounds.out'"
 sed -i 's/control: MX-4/control: MY-4/' "$WORK/waivers.yaml"
 
 # --- a server that hangs costs each of its controls an error, and no silence
@@ -88,7 +87,7 @@ wait_port "$SLOW"
 sed -i "s/SLOW/$SLOW/" "$WORK/rounds.yaml"
 sed -i -E '/^custom:/,/^jobs:/{s/^custom:/  - name: own\n    kind: custom\n    timeout: 1s\n    controls:/;s/^  - \{id/      - {id/}' "$WORK/rounds.yaml"
 sed -i 's/target: custom/target: own/' "$WORK/waivers.yaml"
-run
+run rounds
 check "every control that needs a server is an error once the time is over" jq -e '[.findings[] | select(.target=="own" and .status=="error" and .reason=="timeout") | .control] | length == 10 and (index("MY-1") != null)' "$json"
 check "and what needs none is still judged" has '.target=="own" and .control=="MY-8" and .status=="fail"'
 finish

@@ -46,26 +46,25 @@ targets:
 $(item "$WORK/jane.txt")
 Y
 cat >"$WORK/tail.yaml" <<Y
-jobs: {nightly: {audits: [evidence], report: {formats: [json, md, html, xlsx, ics], to: $WORK/reports}}}
+jobs: {nightly: {audits: [evidence], report: {formats: [json, md, html, xlsx, ics], to: $WORK/reports-rounds, latest: true}}}
 Y
-run() { rm -rf "$WORK/reports"; "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1; status=$?; json=$(ls "$WORK"/reports/nightly-*Z.json); }
 cat "$WORK/head.yaml" "$WORK/tail.yaml" >"$WORK/rounds.yaml"
-run
+run rounds
 check "of several files the newest by its own date counts, not the newest on disk" has '.control=="LAT-3" and .status=="pass" and (.observed|test("p99 150 ms"))'
 check "a document of another form by its pointers" has '.control=="API-4" and .status=="pass" and (.observed|test("1 d"))'
 check "a document that is not there is an error" has '.control=="CRT-5" and .status=="error"'
 check "what was never done fails, and says whose it is" has '.control=="ATH-5" and .status=="fail" and .owner=="security" and (.message|test("no evidence"))'
 check "signed words count" has '.control=="NOD-5" and .status=="pass" and (.observed|test("signed by jane"))'
 check "who, when and what stand in the report" jq -e '.inventory.attestations | length == 1 and .[0].who == "jane" and (.[0].what|test("October"))' "$json"
-check "in Markdown as well" grep -q 'October' "$WORK"/reports/nightly-*Z.md
+check "in Markdown as well" grep -q 'October' "$WORK"/reports-rounds/nightly-latest.md
 check "the calendar says when each duty is due" jq -e '[.inventory.duties[].control] | sort == ["ATH-5","LAT-3","NOD-5"]' "$json"
 
-check "and as a file for calendar programs" bash -c "[ \$(grep -c '^BEGIN:VEVENT' '$WORK'/reports/nightly-*Z.ics) -eq 3 ] && grep -q \"DTSTART;VALUE=DATE:$(date -u -d '+4 days' +%Y%m%d)\" '$WORK'/reports/nightly-*Z.ics || { cat '$WORK'/reports/nightly-*Z.ics; false; }"
-check "the calendar stands in the report, soonest first" bash -c "grep -A4 'summary>Duties' '$WORK'/reports/nightly-*Z.md | grep -m1 -oE 'ATH-5|LAT-3|NOD-5' | grep -qx ATH-5 || { cat '$WORK'/reports/nightly-*Z.md; false; }"
+check "and as a file for calendar programs" bash -c "[ \$(grep -c '^BEGIN:VEVENT' '$WORK'/reports-rounds/nightly-latest.ics) -eq 3 ] && grep -q \"DTSTART;VALUE=DATE:$(date -u -d '+4 days' +%Y%m%d)\" '$WORK'/reports-rounds/nightly-latest.ics || { cat '$WORK'/reports-rounds/nightly-latest.ics; false; }"
+check "the calendar stands in the report, soonest first" bash -c "grep -A4 'summary>Duties' '$WORK'/reports-rounds/nightly-latest.md | grep -m1 -oE 'ATH-5|LAT-3|NOD-5' | grep -qx ATH-5 || { cat '$WORK'/reports-rounds/nightly-latest.md; false; }"
 attest joe 'I say so' '-1 hours' >"$WORK/joe.txt"
 sed 's/and decided/and postponed/' "$WORK/jane.txt" >"$WORK/changed.txt"
 { cat "$WORK/head.yaml"; item "$WORK/joe.txt"; item "$WORK/changed.txt"; cat "$WORK/tail.yaml"; } >"$WORK/rounds.yaml"
-run
+run rounds
 check "words of a stranger are a finding" has '.status=="fail" and .resource.kind=="attestation" and (.resource.name|test("^joe ")) and (.observed|test("^untrusted"))'
 check "changed words are a finding" has '.status=="fail" and .resource.kind=="attestation" and (.observed|test("^wrong.*postponed"))'
 check "the sound ones still count, and no others" has '.control=="NOD-5" and .status=="pass" and (.observed|test("2 d"))'
@@ -108,9 +107,9 @@ targets:
       - {name: integration-tests, from: {target: api, get: /release}, fields: {time: /run/ended, outcome: /run/verdict}}
       - {name: no job, controls: [DLQ-2], from: {target: prod, cronjob: kaireon/no-such-job}}
       - {name: empty prefix, controls: [CRT-5], from: {target: store, prefix: nothing/}}
-jobs: {nightly: {audits: [evidence, images, promotion], report: {formats: [json], to: $WORK/reports}}}
+jobs: {nightly: {audits: [evidence, images, promotion], report: {formats: [json], to: $WORK/reports-rounds, latest: true}}}
 Y
-run
+run rounds
 check "the newest object under a prefix: too old" has '.control=="ATH-5" and .status=="fail" and (.observed|test("100 d ago .s3://proofs/pentests/q3.json"))'
 check "nothing under a prefix: never done" has '.control=="CRT-5" and .status=="fail" and (.observed|test("nothing at s3://proofs/nothing/"))'
 check "a CronJob's last success" has '.control=="DLQ-2" and .status=="pass" and .resource.name=="replay" and (.observed|test("2 h"))'

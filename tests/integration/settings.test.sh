@@ -72,11 +72,10 @@ targets:
       - {name: no workload, is: worker_inprocess, from: {target: prod, env: X, workload: kaireon/nothing}}
       - {name: secret by name, is: score_cache, from: {file: worker.env, key: STRIPE_SECRET_KEY}}
 jobs:
-  nightly: {audits: [settings], report: {formats: [json, md, html, xlsx], to: $WORK/reports}}
+  nightly: {audits: [settings], report: {formats: [json, md, html, xlsx], to: $WORK/reports-rounds, latest: true}}
 Y
-run() { rm -rf "$WORK/reports"; "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1; status=$?; json=$(ls "$WORK"/reports/nightly-*Z.json); }
 lacks_secret() { ! grep -rlaE "$SECRET|$(base64_of "$SECRET")|krn_planted|86400|ODY0MDA=" "$@"; }
-run
+run rounds
 check "faults are exit status 2: some could not be assessed" [ "$status" -eq 2 ]
 check "an HTTP document: the cache is off" has '.control=="LAT-2" and .status=="fail" and .resource.name=="cache" and .owner=="platform"'
 check "a container's variable: in-process workers" has '.control=="RED-6" and .status=="fail" and .resource.name=="inprocess" and .severity=="SEV2"'
@@ -102,7 +101,7 @@ check "a variable that is not set means on" has '.status=="fail" and .resource.n
 check "a workload that is not there is an error" has '.status=="error" and .resource.name=="no workload"'
 check "the inventory lists them" jq -e '.inventory.settings | length == 23' "$json" >/dev/null
 check "only GET was asked" bash -c "! grep -vE '^GET ' '$WORK/requests.log'"
-check "no secret in reports, logs and output" lacks_secret "$WORK/reports" "$WORK/out.txt" "$WORK"/servers.log
+check "no secret in reports, logs and output" lacks_secret "$WORK/reports-rounds" "$WORK/rounds.out" "$WORK"/servers.log
 check "nor in the store's facts" bash -c "'$ROUNDS' rejudge -c '$WORK/rounds.yaml' >'$WORK/rejudge.txt' 2>&1; ! grep -aE '$SECRET|86400' '$WORK/rejudge.txt' '$WORK/rounds.db'"
 
 "$ROUNDS" check -c "$WORK/rounds.yaml" >"$WORK/check.txt" 2>&1
@@ -117,7 +116,7 @@ printf 'deny = 5\nunlock_time = 1800\n' >"$WORK/faillock.conf"
 printf 'SCORING_TIMEOUT_MS=60000\n' >"$WORK/worker.env"
 sed -i 's/retries: 9/retries: 3/' "$WORK/documents.json"
 sed -i -E '/name: (unbounded secret|no number|denied secret|denied table|two statements|writes|no schema|unreachable|no file|not set|no workload|secret by name),/d' "$WORK/rounds.yaml"
-run
+run rounds
 check "mended: status 0" [ "$status" -eq 0 ]
 check "everything passes" bash -c "jq -e '[.findings[].status] | unique == [\"pass\"]' '$json' >/dev/null || jq -c '.findings[]|[.control,.status,.resource.name,.observed]' '$json'"
 finish
