@@ -36,9 +36,9 @@ struct deadline deadline_in(int64_t timeout_ms, const struct cancel *cancel);
 /* The earlier of `deadline` and `timeout_ms` from now, with the same cancel switch. */
 struct deadline deadline_within(struct deadline deadline, int64_t timeout_ms);
 
-/* For one of several servers, none of which may take the others' time: a quarter of what `whole` leaves, or two seconds
- * where that is less; at most `most_ms`. */
-struct deadline deadline_share(const struct deadline *whole, int64_t most_ms);
+/* For one of several servers or questions, none of which may take the others' time: what `whole` leaves divided by
+ * `parts`, or two seconds where that is less; at most `most_ms`. */
+struct deadline deadline_share(const struct deadline *whole, int parts, int64_t most_ms);
 
 /* Milliseconds left, 0 when passed or cancelled; at most 24 days so that it fits a C library's int. */
 int deadline_left_ms(const struct deadline *deadline);

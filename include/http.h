@@ -72,7 +72,8 @@ int http_fetch(struct http *http, const struct http_request *request, const stru
                struct http_answer *answer, struct error *err) __attribute__((warn_unused_result));
 
 /* Many requests side by side, at most `parallel` at a time, multiplexed on one connection where the server speaks
- * HTTP/2.  Every answer is filled (its error says what failed).  -1 only when the deadline or a cancel ended the whole.
+ * HTTP/2.  One answer has half of the time that is left, so that what hangs does not take it from what is asked next.
+ * Every answer is filled (its error says what failed).  -1 only when the deadline or a cancel ended the whole.
  */
 int http_fetch_all(struct http *http, const struct http_request *requests, size_t count, unsigned parallel,
                    const struct deadline *deadline, struct http_answer *answers, struct error *err)

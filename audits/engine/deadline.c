@@ -67,9 +67,9 @@ deadline_within(struct deadline deadline, int64_t timeout_ms)
 }
 
 struct deadline
-deadline_share(const struct deadline *whole, int64_t most_ms)
+deadline_share(const struct deadline *whole, int parts, int64_t most_ms)
 {
-        int64_t share = deadline_left_ms(whole) / 4;
+        int64_t share = deadline_left_ms(whole) / parts;
 
         share = share > SHARE_LEAST_MS ? share : SHARE_LEAST_MS;
         return deadline_within(*whole, share < most_ms ? share : most_ms);

@@ -3,6 +3,7 @@
 #include "http_transfer.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,7 +181,8 @@ transfer_start(struct transfer *transfer, const struct deadline *deadline)
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
         curl_easy_setopt(easy, CURLOPT_USERAGENT, "rounds/" ROUNDS_VERSION);
-        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)deadline_left_ms(deadline));
+        struct deadline own = deadline_share(deadline, 2, INT_MAX);
+        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)deadline_left_ms(&own));
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
         curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
@@ -277,6 +279,10 @@ transfer_error(struct transfer *transfer, CURLcode code)
                 error_set(err, remedy != NULL ? REASON_TLS : reason, "%s", why);
         if (remedy != NULL)
                 error_remedy(err, "%s", remedy);
+        else if (err->reason == REASON_TIMEOUT)
+                error_remedy(err,
+                             "see why the server is slow, or give the target a longer timeout: one answer has half "
+                             "of what is left of it");
 }
 
 static void

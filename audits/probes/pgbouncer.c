@@ -116,7 +116,7 @@ static void
 instance_connect(struct pgbouncer_instance *instance, const PQconninfoOption *options, const char *password,
                  const char *host, const char *address, const char *port, const struct session *session)
 {
-        struct deadline deadline = deadline_share(&session->deadline, CONNECT_MS);
+        struct deadline deadline = deadline_share(&session->deadline, 4, CONNECT_MS);
         struct libpq_parameters parameters = {.count = 0};
 
         libpq_parameters_add(&parameters, options);
@@ -308,7 +308,7 @@ int
 pgbouncer_show(struct pgbouncer_instance *instance, const struct deadline *deadline, const char *what, json_t **rows,
                struct error *err)
 {
-        struct deadline own = deadline_share(deadline, SHOW_MS);
+        struct deadline own = deadline_share(deadline, 4, SHOW_MS);
         char command[64];
 
         *rows = NULL;

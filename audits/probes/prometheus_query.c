@@ -2,6 +2,7 @@
 
 #include "prometheus_client.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ enum { QUERY_LARGEST = 256 * 1024, ROWS_MOST = 100000, CHUNK_POINTS = 10000, POI
 static void
 add_timeout(struct prometheus *prometheus, struct buffer *query)
 {
-        int left = deadline_left_ms(&prometheus->session->deadline);
+        struct deadline own = deadline_share(&prometheus->session->deadline, 2, INT_MAX); /* as the transfer waits */
+        int left = deadline_left_ms(&own);
 
         buffer_format(query, "&timeout=%dms", left > 1 ? left : 1);
 }

@@ -243,7 +243,7 @@ redis_open(const struct session *session, const struct redis_place *place, const
         struct session opening = *session;
         /* One that another server named: a shard, a replica, a Sentinel's master. */
         if (host != NULL)
-                opening.deadline = deadline_share(&session->deadline, OPEN_MS);
+                opening.deadline = deadline_share(&session->deadline, 4, OPEN_MS);
         redis->session = &opening;
         if (transport_open(&options, &opening.deadline, &redis->transport, err) != 0 || greet(redis, place, err) != 0) {
                 redis_close(redis);
