@@ -14,6 +14,7 @@
 #include "queue_judge.h"
 #include "queue_read.h"
 #include "queue_sources.h"
+#include "redis_servers.h"
 #include "scope.h"
 
 enum { LOOKS = 6 };
@@ -203,24 +204,6 @@ rows_read(struct session *session, const struct queue_sources *all, json_t *rows
 }
 
 static int
-servers_note(json_t *facts, const json_t *failed, struct error *err)
-{
-        size_t i;
-        json_t *one;
-
-        json_array_foreach((json_t *)failed, i, one)
-        {
-                struct error why;
-                struct resource resource = {.kind = "server", .name = json_text(one, "address", "?")};
-                error_set(&why, reason_from_name(json_text(one, "reason", "unreachable")), "%s",
-                          json_text(one, "text", ""));
-                if (facts_gap(facts, "server", answered, &resource, &why) != 0)
-                        return error_memory(err, "facts");
-        }
-        return 0;
-}
-
-static int
 queues_collect(struct session *session, json_t *facts, struct error *err)
 {
         const char *role = target_text(session->target, "role");
@@ -233,7 +216,7 @@ queues_collect(struct session *session, json_t *facts, struct error *err)
             json_put_flag(facts, "discovered", all->discovered) != 0 || json_put_flag(facts, "more", all->more) != 0 ||
             json_put(facts, "queues", json_array()) != 0)
                 return error_memory(err, "facts");
-        int result = servers_note(facts, all->failed, err);
+        int result = redis_unreachable_note(facts, all->failed, "server", answered, err);
         if (result == 0)
                 result = rows_read(session, all, rows, facts, err);
         for (size_t i = 0; i < all->count; i++)
