@@ -148,15 +148,8 @@ static void
 fail_archive(const struct judge *j, const char *kind, const char *observed, const char *expected, const char *message,
              const char *remedy, const char *evidence)
 {
-        findings_add(j->out, &(struct finding){.control = "DLQ-4",
-                                               .resource = {.kind = kind, .name = j->name},
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, "DLQ-4", false),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = message,
-                                               .remedy = remedy,
-                                               .evidence = evidence});
+        findings_fail(j->out, "DLQ-4", &(struct resource){.kind = kind, .name = j->name},
+                      policy_severity(j->policy, "DLQ-4", false), observed, expected, message, remedy, evidence);
 }
 
 static void

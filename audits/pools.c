@@ -36,15 +36,8 @@ static void
 fail(const struct judge *j, const char *control, const struct resource *resource, const char *observed,
      const char *expected, const char *message, const char *remedy, size_t index)
 {
-        findings_add(j->out, &(struct finding){.control = control,
-                                               .resource = *resource,
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, control, false),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = message,
-                                               .remedy = remedy,
-                                               .evidence = findings_text(j->out, "/dsns/%zu", index)});
+        findings_fail(j->out, control, resource, policy_severity(j->policy, control, false), observed, expected,
+                      message, remedy, findings_text(j->out, "/dsns/%zu", index));
 }
 
 /* "add connection_limit=5 to Secret api/DATABASE_URL, then kubectl -n k rollout restart Deployment/api" */

@@ -144,15 +144,8 @@ static void
 fail_memory(const struct judge *j, const struct resource *resource, bool severe, const char *observed,
             const char *expected, const char *message, const char *remedy, size_t index)
 {
-        findings_add(j->out, &(struct finding){.control = "RED-3",
-                                               .resource = *resource,
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, "RED-3", severe),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = message,
-                                               .remedy = remedy,
-                                               .evidence = findings_text(j->out, "/servers/%zu", index)});
+        findings_fail(j->out, "RED-3", resource, policy_severity(j->policy, "RED-3", severe), observed, expected,
+                      message, remedy, findings_text(j->out, "/servers/%zu", index));
 }
 
 /* Against what memory is measured: its own limit, else the policy's, else the machine's. */

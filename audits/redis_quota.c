@@ -322,15 +322,8 @@ static void
 fail_quota(const struct judge *j, const struct resource *resource, const char *observed, const char *expected,
            const char *message, const char *remedy, const char *evidence)
 {
-        findings_add(j->out, &(struct finding){.control = "RED-6",
-                                               .resource = *resource,
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, "RED-6", false),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = message,
-                                               .remedy = remedy,
-                                               .evidence = evidence});
+        findings_fail(j->out, "RED-6", resource, policy_severity(j->policy, "RED-6", false), observed, expected,
+                      message, remedy, evidence);
 }
 
 /* --- idle pollers ------------------------------------------------------------------------------------------------- */

@@ -92,15 +92,8 @@ static void
 fail(const struct judge *j, const char *control, const struct resource *resource, bool severe, const char *observed,
      const char *expected, const char *message, const char *remedy, const char *evidence)
 {
-        findings_add(j->out, &(struct finding){.control = control,
-                                               .resource = *resource,
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, control, severe),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = message,
-                                               .remedy = remedy,
-                                               .evidence = evidence});
+        findings_fail(j->out, control, resource, policy_severity(j->policy, control, severe), observed, expected,
+                      message, remedy, evidence);
 }
 
 /* One address that tries many names: and worse, one that got in. */

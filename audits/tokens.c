@@ -36,15 +36,8 @@ static void
 fail(const struct judge *j, const struct resource *resource, const char *observed, const char *expected,
      const char *message, const char *remedy, const char *evidence)
 {
-        findings_add(j->out, &(struct finding){.control = "ATH-3",
-                                               .resource = *resource,
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, "ATH-3", false),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = message,
-                                               .remedy = remedy,
-                                               .evidence = evidence});
+        findings_fail(j->out, "ATH-3", resource, policy_severity(j->policy, "ATH-3", false), observed, expected,
+                      message, remedy, evidence);
 }
 
 static void

@@ -88,6 +88,9 @@ const char *findings_duration(struct findings *findings, double duration_ms);
 /* Shorthands for the common shapes.  `resource` may be NULL. */
 void findings_pass(struct findings *findings, const char *control, const struct resource *resource,
                    const char *observed, const char *expected, const char *message);
+void findings_fail(struct findings *findings, const char *control, const struct resource *resource,
+                   enum severity severity, const char *observed, const char *expected, const char *message,
+                   const char *remedy, const char *evidence);
 void findings_error(struct findings *findings, const char *control, const struct resource *resource, enum reason reason,
                     const char *message, const char *remedy);
 void findings_skip(struct findings *findings, const char *control, const char *message, const char *remedy);

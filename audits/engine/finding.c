@@ -246,6 +246,21 @@ findings_pass(struct findings *findings, const char *control, const struct resou
 }
 
 void
+findings_fail(struct findings *findings, const char *control, const struct resource *resource, enum severity severity,
+              const char *observed, const char *expected, const char *message, const char *remedy, const char *evidence)
+{
+        findings_add(findings, &(struct finding){.control = control,
+                                                 .resource = resource != NULL ? *resource : (struct resource){0},
+                                                 .status = STATUS_FAIL,
+                                                 .severity = severity,
+                                                 .observed = observed,
+                                                 .expected = expected,
+                                                 .message = message,
+                                                 .remedy = remedy,
+                                                 .evidence = evidence});
+}
+
+void
 findings_error(struct findings *findings, const char *control, const struct resource *resource, enum reason reason,
                const char *message, const char *remedy)
 {

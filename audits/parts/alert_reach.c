@@ -27,15 +27,10 @@ static void
 fail(const struct alert_judge *j, const struct alert_rule *rule, const char *kind, bool lesser, const char *observed,
      const char *expected, const char *message, const char *remedy)
 {
-        findings_add(j->out, &(struct finding){.control = control,
-                                               .resource = resource_of(j, rule, kind),
-                                               .status = STATUS_FAIL,
-                                               .severity = policy_severity(j->policy, control, lesser),
-                                               .observed = observed,
-                                               .expected = expected,
-                                               .message = message,
-                                               .remedy = remedy,
-                                               .evidence = alert_evidence(j, rule)});
+        struct resource resource = resource_of(j, rule, kind);
+
+        findings_fail(j->out, control, &resource, policy_severity(j->policy, control, lesser), observed, expected,
+                      message, remedy, alert_evidence(j, rule));
 }
 
 /* --- healthy, and able to fire ------------------------------------------------------------------------------------ */
