@@ -3,17 +3,11 @@
 # it; the documented rights; and nothing written, whatever audit runs.
 # timeout: 90
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_redis.sh"
 need redis-server redis-cli jq node
 
-cli() { "$(program redis-cli)" -p "$@"; }
-redis() {
-        local port=$1
-        shift
-        mkdir -p "$WORK/r$port"
-        start "$(program redis-server)" --port "$port" --save "" --dir "$WORK/r$port" "$@"
-}
 main=$(free_port) replica=$(free_port)
-redis "$main" --repl-diskless-sync-delay 0
+redis_start "$main" --repl-diskless-sync-delay 0
 wait_port "$main"
 cat >"$WORK/fill.js" <<'J'
 // RESP for redis-cli --pipe: the names hold any byte.
@@ -28,17 +22,17 @@ send('SET', '', 'empty'); send('SET', Buffer.from([0, 1, 2, 255]), 'binary'); se
 send('SET', '<script>alert(1)</script>|', 'x'); send('SET', '*[?]\\', 'x');
 process.stdout.write(Buffer.concat(out.map((p) => (Buffer.isBuffer(p) ? p : Buffer.from(p)))));
 J
-node "$WORK/fill.js" | cli "$main" --pipe >/dev/null
-redis "$replica" --replicaof 127.0.0.1 "$main"
+node "$WORK/fill.js" | redis_cli "$main" --pipe >/dev/null
+redis_start "$replica" --replicaof 127.0.0.1 "$main"
 wait_port "$replica"
-for _ in $(seq 200); do cli "$replica" INFO replication | grep -q 'master_link_status:up' && break; sleep 0.05; done
+for _ in $(seq 200); do redis_cli "$replica" INFO replication | grep -q 'master_link_status:up' && break; sleep 0.05; done
 
 # The user of the README, word for word.
 sed -n '/^```acl$/,/^```$/p' "$TOP/README.md" | grep '^ACL ' | sed 's/>\.\.\./>secret-pw/' >"$WORK/acl.txt"
 check "the README has rules" [ "$(wc -l <"$WORK/acl.txt")" -eq 2 ]
 while read -r rule; do
         # shellcheck disable=SC2086
-        for port in $main $replica; do check "the README's rule is a rule" [ "$(cli "$port" $rule </dev/null)" = OK ]; done
+        for port in $main $replica; do check "the README's rule is a rule" [ "$(redis_cli "$port" $rule </dev/null)" = OK ]; done
 done <"$WORK/acl.txt"
 printf 'secret-pw\n' >"$WORK/password"
 
@@ -56,31 +50,24 @@ Y
         status=$?
         json=$(ls "$WORK/$1"/nightly-*Z.json)
 }
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.reason,.resource.name[0:40],.observed[0:200],.message[0:200]]' "$json"; return 1; }
-}
-lacks() { jq -e "[.findings[] | select($1)] | length == 0" "$json" >/dev/null || { jq -c ".findings[] | select($1)" "$json"; return 1; }; }
 
 # Every audit of Redis there is, by that user, under MONITOR.
 AUDITS=$("$ROUNDS" list audits 2>/dev/null | awk '$1 ~ /^redis_|^queues$|^dead_letters$/ {print $1}' | grep -v separation | paste -sd, -)
-(cli "$main" MONITOR >"$WORK/monitor.txt" 2>/dev/null) &
-PIDS+=($!)
-sleep 0.2
-before=$(cli "$main" INFO persistence | grep rdb_changes_since_last_save)
+redis_watch "$main"
+before=$(redis_cli "$main" INFO persistence | grep rdb_changes_since_last_save)
 look all "queue_window: 1s"
 sleep 0.2
 check "audits ran: $AUDITS" grep -q redis_keys <<<"$AUDITS"
-check "nothing was refused to the documented user" lacks '.reason=="denied"'
+check "nothing was refused to the documented user" none '.reason=="denied"'
 awk -F'"' 'NF > 1 {print tolower($2)}' "$WORK/monitor.txt" | sort -u | grep -v '^acl$' >"$WORK/sent.txt"
 while read -r command; do
-        flags=$(cli "$main" COMMAND INFO "$command" | tr '\n' ' ')
+        flags=$(redis_cli "$main" COMMAND INFO "$command" | tr '\n' ' ')
         case $flags in *write*) echo "$command writes" ;; esac
 done <"$WORK/sent.txt" >"$WORK/writing.txt"
 check "commands were seen" [ "$(wc -l <"$WORK/sent.txt")" -gt 5 ]
 check "no command that was sent writes" [ ! -s "$WORK/writing.txt" ]
 check "and none that acts on the server" sh -c "! grep -xE 'debug|flushall|shutdown|save|bgsave|script|eval|evalsha|function|monitor|replicaof|publish' '$WORK/sent.txt'"
-check "nothing changed" [ "$before" = "$(cli "$main" INFO persistence | grep rdb_changes_since_last_save)" ]
+check "nothing changed" [ "$before" = "$(redis_cli "$main" INFO persistence | grep rdb_changes_since_last_save)" ]
 check "all types are read" jq -e '[.inventory.key_classes[] | select(.match | startswith("type:")) | .keys] | add == 8' "$json"
 check "hostile names do not break the scan" has '.resource.name=="decision" and .status=="pass" and (.observed|test("^30000 keys,"))'
 check "a report with such names is well-formed" sh -c "! grep -q '<script>alert' '$WORK'/all/nightly-*.html"
@@ -94,15 +81,15 @@ check "a sample stops soon after its number ($seen)" [ "$seen" -ge 2000 -a "$see
 look policy "" "RED-1: {sample: 500}"
 check "so does one that policy asks for" has '.resource.name=="decision" and (.observed|test("of a sample"))'
 
-calls() { cli "$1" INFO commandstats | sed -n 's/^cmdstat_pttl:calls=\([0-9]*\),.*/\1/p'; }
-cli "$main" CONFIG RESETSTAT >/dev/null
-cli "$replica" CONFIG RESETSTAT >/dev/null
+calls() { redis_cli "$1" INFO commandstats | sed -n 's/^cmdstat_pttl:calls=\([0-9]*\),.*/\1/p'; }
+redis_cli "$main" CONFIG RESETSTAT >/dev/null
+redis_cli "$replica" CONFIG RESETSTAT >/dev/null
 look replica "read_from: replica"
 check "a replica that is in step is scanned" [ "$(calls "$replica")" -ge 30000 ]
 check "and its primary is not" [ -z "$(calls "$main")" ]
 check "what it holds is the same" has '.resource.name=="decision" and .status=="pass" and (.observed|test("^30000 keys,"))'
-cli "$replica" CONFIG SET masterauth nonsense >/dev/null
-cli "$replica" REPLICAOF 127.0.0.1 1 >/dev/null
+redis_cli "$replica" CONFIG SET masterauth nonsense >/dev/null
+redis_cli "$replica" REPLICAOF 127.0.0.1 1 >/dev/null
 look alone "read_from: replica"
 check "where none is in step, the primary is" [ "$(calls "$main")" -ge 30000 ]
 
@@ -111,7 +98,7 @@ SECONDS=0
 look cut "scan_rate: 30000, timeout: 2s"
 check "the deadline ends a scan in time (${SECONDS} s)" [ "$SECONDS" -le 4 ]
 check "and the part that was seen is told" has '.status=="error" and .reason=="timeout" and .control=="RED-1" and (.message|test("keys of 300[0-9]{2} \\([0-9]+ %\\)"))'
-check "no oversized value in a part is no pass" lacks '.control=="RED-5" and .status=="pass"'
+check "no oversized value in a part is no pass" none '.control=="RED-5" and .status=="pass"'
 check "what was seen is judged as a sample" has '.resource.name=="decision" and (.observed|test("of a sample"))'
 
 # Keys that vanish while the scan looks: expired and deleted by others, all the time.
@@ -127,7 +114,7 @@ J
 start node "$WORK/vanish.js" "$main"
 vanisher=$LAST
 look vanish "scan_rate: 100000"
-check "keys that vanish are no errors" lacks '.status=="error" and .control=="RED-5"'
+check "keys that vanish are no errors" none '.status=="error" and .control=="RED-5"'
 
 check "and the scan comes to its end" has '.control=="RED-5"'
 kill "$vanisher"

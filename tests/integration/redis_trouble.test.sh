@@ -3,15 +3,9 @@
 # what speaks like Redis and is none; a service that hides what it can.
 # timeout: 90
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_redis.sh"
 need redis-server redis-cli jq node
 
-cli() { "$(program redis-cli)" -p "$@"; }
-redis() { # redis PORT WORD...: its process id in $LAST
-        local port=$1
-        shift
-        mkdir -p "$WORK/r$port"
-        start "$(program redis-server)" --port "$port" --save "" --dir "$WORK/r$port" "$@"
-}
 run() { # run NAME TARGET AUDITS: its report in $json, its words in $WORK/NAME.txt
         cat >"$WORK/$1.yaml" <<Y
 version: 1
@@ -26,25 +20,22 @@ Y
         status=$?
         json=$(find "$WORK/$1" -name 'nightly-*Z.json' | sort | tail -n 1)
 }
-has() {
-        jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null ||
-                { jq -c '.findings[] | [.control,.status,.reason,.resource.name,.observed,.message,.remedy]' "$json"; return 1; }
-}
-fill() { for i in $(seq "$2"); do echo "SET decision:$i v EX 60"; done | cli "$1" >/dev/null; }
+fill() { for i in $(seq "$2"); do echo "SET decision:$i v EX 60"; done | redis_cli "$1" >/dev/null; }
 
 # Sentinel: the master by name, and the new one after the old one died.
 one=$(free_port) two=$(free_port) sentinel=$(free_port)
-redis "$one"
+redis_start "$one"
 first=$LAST
 wait_port "$one"
-redis "$two" --replicaof 127.0.0.1 "$one"
+redis_start "$two" --replicaof 127.0.0.1 "$one"
 printf 'port %s\ndir %s\nsentinel monitor mymaster 127.0.0.1 %s 1\nsentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 3000\n' \
         "$sentinel" "$WORK" "$one" >"$WORK/sentinel.conf"
 wait_port "$two"
 start "$(program redis-server)" "$WORK/sentinel.conf" --sentinel
 wait_port "$sentinel"
 fill "$one" 300
-for _ in $(seq 200); do cli "$sentinel" SENTINEL REPLICAS mymaster 2>/dev/null | grep -qx slave && [ "$(cli "$two" DBSIZE)" = 300 ] && break; sleep 0.05; done
+for _ in $(seq 200); do redis_cli "$sentinel" SENTINEL REPLICAS mymaster 2>/dev/null | grep -qx slave && [ "$(redis_cli "$two" DBSIZE)" = 300 ] &&
+        redis_cli "$one" INFO replication | grep -q 'state=online' && break; sleep 0.05; done
 there="url: \"redis://by-sentinel/0\", sentinels: [\"127.0.0.1:1\", \"127.0.0.1:$sentinel\"]"
 run sentinel "$there" redis_keys,redis_memory
 check "the master is found through the second of two Sentinels" has ".control==\"RED-2\" and .resource.name==\"127.0.0.1:$one\""
@@ -55,33 +46,33 @@ check "or on the master where that is asked" sh -c "$(program redis-cli) -p $one
 run wrong "$there, sentinel_master: other" redis_keys
 check "a name that no Sentinel knows is told" has '.status=="error" and (.message|test("knows no master"))'
 kill -9 "$first"
-for _ in $(seq 200); do cli "$sentinel" SENTINEL GET-MASTER-ADDR-BY-NAME mymaster | grep -qx "$two" && cli "$two" ROLE | grep -qx master && break; sleep 0.1; done
+for _ in $(seq 200); do redis_cli "$sentinel" SENTINEL GET-MASTER-ADDR-BY-NAME mymaster | grep -qx "$two" && redis_cli "$two" ROLE | grep -qx master && break; sleep 0.1; done
 run sentinel "$there" redis_keys,redis_memory
 check "after a failover the new master is found" has ".control==\"RED-2\" and .resource.name==\"127.0.0.1:$two\""
 
 # Gone and back in the middle of a scan: what was seen is a sample, and it is said how much that is.
 gone=$(free_port)
-redis "$gone"
+redis_start "$gone"
 victim=$LAST
 wait_port "$gone"
 fill "$gone" 20000
-(sleep 1 && kill -9 "$victim" && "$(program redis-server)" --port "$gone" --save "" --dir "$WORK/r$gone" >/dev/null 2>&1 & echo $! >"$WORK/back.pid"; sleep 8) &
+(sleep 1 && kill -9 "$victim" && "$(program redis-server)" --port "$gone" --save "" --dir "$WORK/redis-$gone" >/dev/null 2>&1 & echo $! >"$WORK/back.pid"; sleep 8) &
 PIDS+=($!)
 run gone "url: \"redis://127.0.0.1:$gone\", scan_rate: 20000" redis_keys
 check "a server that goes away breaks the scan off" has '.control=="RED-1" and .status=="error" and .reason=="unreachable" and (.message|test("broke off after [0-9]+ keys of 20000"))'
 check "what was seen before is judged as a sample" has '.resource.name=="decision" and (.observed|test("of a sample"))'
-pid=$(cli "$gone" INFO server 2>/dev/null | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
+pid=$(redis_cli "$gone" INFO server 2>/dev/null | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
 PIDS+=("$pid")
 
 # Loading its data.
 loads=$(free_port)
-redis "$loads"
+redis_start "$loads"
 wait_port "$loads"
 fill "$loads" 4000
-cli "$loads" SAVE >/dev/null
+redis_cli "$loads" SAVE >/dev/null
 kill -9 "$LAST"
 wait "$LAST" 2>/dev/null
-redis "$loads" --dbfilename dump.rdb --key-load-delay 3000 --loading-process-events-interval-bytes 1024
+redis_start "$loads" --dbfilename dump.rdb --key-load-delay 3000 --loading-process-events-interval-bytes 1024
 wait_port "$loads"
 run loading "url: \"redis://127.0.0.1:$loads\"" redis_keys,redis_memory
 check "a server that loads is not assessed, and says why" has '.control=="RED-1" and .status=="error" and .reason=="unreachable" and (.message|test("LOADING")) and (.remedy|test("still loading"))'
@@ -89,7 +80,7 @@ kill -9 "$LAST"
 
 # Full: what is to be read is still read.
 full=$(free_port)
-redis "$full" --maxmemory 3mb --maxmemory-policy noeviction
+redis_start "$full" --maxmemory 3mb --maxmemory-policy noeviction
 wait_port "$full"
 fill "$full" 20000 2>/dev/null
 check "the server is out of memory" sh -c "$(program redis-cli) -p $full SET x y 2>&1 | grep -q OOM"
@@ -99,17 +90,17 @@ check "and its keys are scanned all the same" has '.resource.name=="decision" an
 
 # A script that does not end.
 busy=$(free_port)
-redis "$busy" --busy-reply-threshold 100
+redis_start "$busy" --busy-reply-threshold 100
 wait_port "$busy"
 fill "$busy" 10
 start "$(program redis-cli)" -p "$busy" EVAL 'while true do end' 0
-for _ in $(seq 100); do cli "$busy" PING 2>&1 | grep -q BUSY && break; sleep 0.05; done
+for _ in $(seq 100); do redis_cli "$busy" PING 2>&1 | grep -q BUSY && break; sleep 0.05; done
 run busy "url: \"redis://127.0.0.1:$busy\"" redis_keys
 check "a server that a script holds is not assessed, and says how it ends" has '.status=="error" and .reason=="timeout" and (.message|test("BUSY")) and (.remedy|test("SCRIPT KILL"))'
-cli "$busy" SCRIPT KILL >/dev/null
+redis_cli "$busy" SCRIPT KILL >/dev/null
 
 # Frozen: the deadline ends it.
-frozen=$(cli "$busy" INFO server | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
+frozen=$(redis_cli "$busy" INFO server | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
 kill -STOP "$frozen"
 LIMIT=2s run frozen "url: \"redis://127.0.0.1:$busy\"" redis_keys
 kill -CONT "$frozen"
@@ -138,7 +129,7 @@ check "an answer too large for any memory is refused" has '.status=="error" and 
 check "and cost none of ours" [ "$status" -lt 3 ]
 
 # A managed service that hides CONFIG, MEMORY and CLIENT.
-cli "$full" ACL SETUSER managed on ">pw" "~*" +auth +select +info +scan +dbsize +pttl +type >/dev/null
+redis_cli "$full" ACL SETUSER managed on ">pw" "~*" +auth +select +info +scan +dbsize +pttl +type >/dev/null
 printf 'pw\n' >"$WORK/password"
 run managed "url: \"redis://managed@127.0.0.1:$full\", password_file: $WORK/password" redis_keys,redis_memory
 check "eviction is judged by INFO alone" has '.control=="RED-2" and .status=="fail" and (.observed|test("noeviction"))'
