@@ -19,9 +19,10 @@ enum {
         NEAR_US = 500,    /* a round trip that is worth a page more */
         COUNT_LEAST = 10, /* of a braked scan: SCAN's own default */
         PAUSE_MOST_MS = 500,
-        LOOK_MS = 1000,  /* between looks at what others do */
-        QUIET_OPS = 100, /* others that do less than this cannot be seen to suffer */
-        MENDED_MOST = 5, /* connections that break in one scan */
+        LOOK_MS = 1000,     /* between looks at what others do */
+        OPS_OVER_MS = 1600, /* what instantaneous_ops_per_sec looks back: all that we sent may lie within it */
+        QUIET_OPS = 100,    /* others that do less than this cannot be seen to suffer */
+        MENDED_MOST = 5,    /* connections that break in one scan */
         MEND_FIRST_MS = 100,
         MEND_LAST_MS = 1600,
 };
@@ -86,7 +87,8 @@ others_suffer(struct pass *pass)
 }
 
 /* Between batches: waits as long as the ceiling asks, and gives way to a server that has become slow.  A braked scan
- * asks for fewer keys at a time and rests twice as long as the server took; an unbraked one recovers step by step. */
+ * asks for fewer keys at a time and rests twice as long as the server took, or half a second where others fall behind;
+ * an unbraked one recovers step by step. */
 static int
 pass_pace(struct pass *pass, bool idle, struct error *err)
 {
@@ -97,8 +99,9 @@ pass_pace(struct pass *pass, bool idle, struct error *err)
         if (order->rate > 0)
                 wait = (int64_t)(pass->out->commands * 1000 / (uint64_t)order->rate) -
                        (monotonic_ms() - pass->started_ms);
-        if (order->brake_us > 0 && (trip_us > order->brake_us || (idle && others_suffer(pass)))) {
-                int64_t back = trip_us / 1000 * 2 + 1;
+        bool slow = order->brake_us > 0 && trip_us > order->brake_us;
+        if (slow || (order->brake_us > 0 && idle && others_suffer(pass))) {
+                int64_t back = slow ? trip_us / 1000 * 2 + 1 : PAUSE_MOST_MS;
                 pass->count = pass->count > 2 * COUNT_LEAST ? pass->count / 2 : COUNT_LEAST;
                 back = back < PAUSE_MOST_MS ? back : PAUSE_MOST_MS;
                 wait = back > wait ? back : wait;
@@ -359,8 +362,10 @@ before_scan(struct pass *pass)
                 pass->out->there = size->integer;
         pass->out->near_us = redis_round_trip_us(pass->redis);
         pass->looked_total = NAN;
+        uint64_t own = redis_sent(pass->redis);
         if (pass->order->brake_us > 0 && redis_info(pass->redis, "stats", &info, &refused) == 0)
-                pass->others_ops = redis_info_number(info, "stats", "instantaneous_ops_per_sec", 0);
+                pass->others_ops = redis_info_number(info, "stats", "instantaneous_ops_per_sec", 0) -
+                                   (double)own * 1000 / OPS_OVER_MS;
         pass->looked_ms = monotonic_ms();
 }
 

@@ -65,7 +65,7 @@ for name in yields steady never; do
         check "$name: the whole key space was seen" scan "$name" '.complete and .seen == 15000'
         check "$name: no answer took long" scan "$name" '.slowest_us < 5000000'
 done
-check "a scan brakes when other clients fall behind" scan yields '.brakes >= 1 and .braked_ms >= 1'
+check "a scan brakes when other clients fall behind" scan yields '.brakes >= 1 and .braked_ms >= 500'
 check "it does not while they go on as before" scan steady '.brakes == 0'
 check "nor where it never shall" scan never '.brakes == 0'
 finish
