@@ -1,4 +1,5 @@
-/* What the files of the key classes (key_classes*.c, key_patterns.c) share among themselves; nobody else includes this.
+/* What the files of the key classes (key_classes*.c, key_patterns.c, key_tally.c) share among themselves; nobody else
+ * includes this.
  */
 #ifndef ROUNDS_KEY_CLASSES_PARTS_H
 #define ROUNDS_KEY_CLASSES_PARTS_H
@@ -62,6 +63,8 @@ struct key_classes {
         uint64_t keys, unclassified;
         int64_t bytes;
 };
+
+char *key_name_cut(const char *name, size_t length); /* new: as UTF-8, at most NAME_CUT bytes of it; NULL: no memory */
 
 int tally_add(struct tally *tally, const struct key_seen *key);
 void tally_merge(struct tally *into, struct tally *from); /* `from` is empty afterwards */

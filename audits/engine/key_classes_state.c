@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "json.h"
-#include "scope.h"
 
 enum { NUMBERS_MOST = 200000 }; /* of all histograms and nodes: what is put away stays within a few megabytes */
 

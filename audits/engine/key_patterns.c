@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "json.h"
-#include "scope.h"
 
 enum {
         CHILDREN_MOST = 40, /* different words in one place, from which the place is a variable */
@@ -71,7 +70,7 @@ node_free(struct key_classes *all, struct node *node)
 }
 
 /* Puts everything below and in `from` into `into`. */
-static int
+static void
 node_merge(struct key_classes *all, struct node *into, struct node *from)
 {
         tally_merge(&into->tally, &from->tally);
@@ -90,7 +89,6 @@ node_merge(struct key_classes *all, struct node *into, struct node *from)
                 free(child);
                 all->nodes--;
         }
-        return 0;
 }
 
 /* Too many different words in one place: the place is a variable. */
