@@ -207,12 +207,13 @@ static bool
 kept_fits(const struct looking *looking, const json_t *kept)
 {
         const struct session *session = looking->session;
+
+        if (kept == NULL || looking->most > 0)
+                return false;
         double within = session->policy != NULL ? policy_number(session->policy, "RED-1", "resume") : 0;
         int64_t age_ms = session->now_ms - json_whole(kept, "since_ms", 0);
         scoped_json classes = classes_of(session);
-
-        if (kept == NULL || looking->most > 0 || age_ms < 0 || (double)age_ms > within ||
-            json_array_size(json_list(kept, "servers")) != looking->count ||
+        if (age_ms < 0 || (double)age_ms > within || json_array_size(json_list(kept, "servers")) != looking->count ||
             !json_equal(json_list(kept, "classes"), classes))
                 return false;
         for (size_t i = 0; i < looking->count; i++) {
