@@ -38,7 +38,7 @@ int redis_send(struct redis *redis, const struct redis_word *words, size_t count
         __attribute__((warn_unused_result));
 
 /* A command whose last word changes with every use, checked and formatted once: for questions about millions of keys.
- */
+ * A pipeline of more than a mebibyte is sent at once. */
 struct redis_form {
         char head[64];
         size_t length;

@@ -13,7 +13,7 @@
 #include "json.h"
 #include "scope.h"
 
-enum { REPLY_LARGEST = 64 * 1024 * 1024, WORDS_MOST = 64, COMMAND_MS = 10000 };
+enum { REPLY_LARGEST = 64 * 1024 * 1024, WORDS_MOST = 64, COMMAND_MS = 10000, PIPE_BYTES = 1024 * 1024 };
 
 /* Every command that may be sent, with its second word where the first alone could write.  All of them are in the
  * @read, @connection or @slow readers' categories of ACL CAT; none changes data, configuration or what other clients
@@ -192,7 +192,8 @@ redis_send_form(struct redis *redis, const struct redis_form *form, struct redis
         redis->output.length += (size_t)(at + 2 - from);
         redis->pending++;
         redis->sent++;
-        return 0;
+        /* Last words may be of any length: they go out before they pile up. */
+        return redis->output.length > PIPE_BYTES ? redis_flush(redis, err) : 0;
 }
 
 int

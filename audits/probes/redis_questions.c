@@ -9,10 +9,7 @@
 #include "redis_shapes.h"
 #include "scope.h"
 
-enum {
-        PIPE_BYTES = 1024 * 1024,
-        LARGE_BYTES = 16 * 1024, /* from here on allocators round up by more than matters */
-};
+enum { LARGE_BYTES = 16 * 1024 }; /* from here on allocators round up by more than matters */
 
 /* Each is validated once, and not for each of millions of keys. */
 enum question { Q_PTTL, Q_TYPE, Q_MEMORY, Q_STRLEN, QUESTIONS };
@@ -25,6 +22,9 @@ struct aside {
 struct questions {
         struct redis *redis;
         bool sizes;
+        struct redis_scan *scan;
+        redis_key_visit visit;
+        void *context;
         struct redis_shapes *shapes; /* NULL: nothing is guessed */
         struct redis_form forms[QUESTIONS];
         struct aside *aside;
@@ -42,7 +42,8 @@ page_free(struct page *page)
 }
 
 struct questions *
-questions_open(struct redis *redis, bool sizes, bool guess, struct error *err)
+questions_open(struct redis *redis, bool sizes, bool guess, struct redis_scan *scan, redis_key_visit visit,
+               void *context, struct error *err)
 {
         const struct redis_word words[QUESTIONS][2] = {
                 [Q_PTTL] = {REDIS_WORD("PTTL")},
@@ -61,6 +62,9 @@ questions_open(struct redis *redis, bool sizes, bool guess, struct error *err)
         }
         questions->redis = redis;
         questions->sizes = sizes;
+        questions->scan = scan;
+        questions->visit = visit;
+        questions->context = context;
         for (int i = 0; i < QUESTIONS; i++) {
                 size_t count = words[i][1].bytes != NULL ? 2 : 1;
                 if (redis_form_make(words[i], count, &questions->forms[i], err) != 0) {
@@ -103,7 +107,7 @@ questions_of(const struct questions *questions, enum redis_ask ask, enum questio
 }
 
 static int
-key_send(struct questions *questions, enum redis_ask ask, struct redis_word name, int64_t *commands, struct error *err)
+key_send(struct questions *questions, enum redis_ask ask, struct redis_word name, struct error *err)
 {
         enum question list[QUESTIONS];
         size_t count = questions_of(questions, ask, list);
@@ -112,31 +116,15 @@ key_send(struct questions *questions, enum redis_ask ask, struct redis_word name
                 if (redis_send_form(questions->redis, &questions->forms[list[i]], name, err) != 0)
                         return -1;
         }
-        *commands += (int64_t)count;
+        questions->scan->commands += count;
         return 0;
 }
 
-static int
-asked_room(struct page *page, struct error *err)
-{
-        if (page->room >= page->names->elements)
-                return 0;
-        unsigned char *asked = realloc(page->asked, page->names->elements);
-        if (asked == NULL)
-                return error_memory(err, "keys");
-        page->asked = asked;
-        page->room = page->names->elements;
-        return 0;
-}
-
-int64_t
+int
 questions_send(struct questions *questions, struct page *page, struct error *err)
 {
-        int64_t commands = 0;
-        size_t bytes = 0;
-
-        if (asked_room(page, err) != 0)
-                return -1;
+        if (page->asked == NULL && (page->asked = malloc(page->names->elements + 1)) == NULL)
+                return error_memory(err, "keys");
         for (size_t i = page->taken; i < page->names->elements; i++) {
                 const struct redisReply *key = page->names->element[i];
                 const struct redis_word name = {key->str, (size_t)key->len};
@@ -144,14 +132,10 @@ questions_send(struct questions *questions, struct page *page, struct error *err
                                              ? redis_shapes_ask(questions->shapes, name.bytes, name.length)
                                              : ASK_TYPE;
                 page->asked[i] = (unsigned char)ask;
-                if (key_send(questions, ask, name, &commands, err) != 0)
+                if (key_send(questions, ask, name, err) != 0)
                         return -1;
-                bytes += QUESTIONS * name.length; /* names may be of any length: they go out before they pile up */
-                if (bytes > PIPE_BYTES && redis_flush(questions->redis, err) != 0)
-                        return -1;
-                bytes = bytes > PIPE_BYTES ? 0 : bytes;
         }
-        return redis_flush(questions->redis, err) == 0 ? commands : -1;
+        return redis_flush(questions->redis, err);
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
@@ -246,8 +230,7 @@ string_weigh(struct questions *questions, const struct answers *answers, struct 
 
 /* One key's answers.  *again: nothing was visited, the key is to be asked for its type. */
 static int
-key_take(struct questions *questions, enum redis_ask ask, struct key_seen *key, struct redis_scan *scan,
-         redis_key_visit visit, void *context, bool *again, struct error *err)
+key_take(struct questions *questions, enum redis_ask ask, struct key_seen *key, bool *again, struct error *err)
 {
         scoped(answers_free) struct answers answers = {{NULL}};
         struct redis *redis = questions->redis;
@@ -256,7 +239,7 @@ key_take(struct questions *questions, enum redis_ask ask, struct key_seen *key, 
         if (answers_take(questions, ask, &answers, err) != 0)
                 return -1;
         if (is_gone(&answers)) {
-                scan->vanished++;
+                questions->scan->vanished++;
                 return 0;
         }
         if (redis_reply_error(redis, answers.of[Q_PTTL], "PTTL", err) != 0)
@@ -276,13 +259,12 @@ key_take(struct questions *questions, enum redis_ask ask, struct key_seen *key, 
                 *again = true;
                 return 0;
         }
-        scan->seen++;
-        return visit(context, key) == 0 ? 0 : error_memory(err, "keys");
+        questions->scan->seen++;
+        return questions->visit(questions->context, key) == 0 ? 0 : error_memory(err, "keys");
 }
 
 int
-questions_take(struct questions *questions, struct page *page, struct redis_scan *scan, redis_key_visit visit,
-               void *context, struct error *err)
+questions_take(struct questions *questions, struct page *page, struct error *err)
 {
         bool again;
 
@@ -290,7 +272,7 @@ questions_take(struct questions *questions, struct page *page, struct redis_scan
                 const struct redisReply *name = page->names->element[page->taken];
                 struct key_seen key = {.name = name->str, .length = (size_t)name->len};
                 enum redis_ask ask = page->asked[page->taken];
-                if (key_take(questions, ask, &key, scan, visit, context, &again, err) != 0)
+                if (key_take(questions, ask, &key, &again, err) != 0)
                         return -1;
                 if (!again)
                         continue;
@@ -305,36 +287,27 @@ questions_take(struct questions *questions, struct page *page, struct redis_scan
 }
 
 static int
-aside_send(struct questions *questions, struct redis_scan *scan, struct error *err)
+aside_send(struct questions *questions, struct error *err)
 {
-        size_t bytes = 0;
-        int64_t commands = 0;
-
         for (size_t i = 0; i < questions->aside_count; i++) {
                 const struct redis_word name = {questions->aside[i].name, questions->aside[i].length};
-                if (key_send(questions, ASK_TYPE, name, &commands, err) != 0)
+                if (key_send(questions, ASK_TYPE, name, err) != 0)
                         return -1;
-                bytes += QUESTIONS * name.length;
-                if (bytes > PIPE_BYTES && redis_flush(questions->redis, err) != 0)
-                        return -1;
-                bytes = bytes > PIPE_BYTES ? 0 : bytes;
         }
-        scan->commands += (uint64_t)commands;
         return 0;
 }
 
 int
-questions_again(struct questions *questions, struct redis_scan *scan, redis_key_visit visit, void *context,
-                struct error *err)
+questions_again(struct questions *questions, struct error *err)
 {
         size_t done = 0;
         bool again;
-        int result = aside_send(questions, scan, err);
+        int result = aside_send(questions, err);
 
         while (result == 0 && done < questions->aside_count) {
                 struct aside *one = &questions->aside[done];
                 struct key_seen key = {.name = one->name, .length = one->length};
-                result = key_take(questions, ASK_TYPE, &key, scan, visit, context, &again, err);
+                result = key_take(questions, ASK_TYPE, &key, &again, err);
                 if (result == 0) {
                         free(one->name);
                         done++;
@@ -349,7 +322,9 @@ questions_again(struct questions *questions, struct redis_scan *scan, redis_key_
 bool
 questions_aside(const struct questions *questions, const char **cursor, size_t *place)
 {
-        *cursor = questions->aside_cursor;
-        *place = questions->aside_place;
+        if (cursor != NULL)
+                *cursor = questions->aside_cursor;
+        if (place != NULL)
+                *place = questions->aside_place;
         return questions->aside_count > 0;
 }

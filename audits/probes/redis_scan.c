@@ -31,8 +31,6 @@ struct pass {
         struct redis *redis;
         const struct session *session;
         const struct redis_scan_order *order;
-        redis_key_visit visit;
-        void *context;
         struct redis_scan *out;
         struct questions *questions;
         struct page pages[2], *page, *next;
@@ -51,15 +49,21 @@ struct pass {
         char run_id[48]; /* of the process whose order the cursors are of */
 };
 
-bool
-redis_has_memory_usage(struct redis *redis)
+/* Whether we may send a command, asked of a name that is hardly there.  In a cluster it may belong to another server:
+ * MOVED says that the command itself is allowed. */
+static bool
+is_allowed(struct redis *redis, const char *command)
 {
         scoped_reply reply = NULL;
         struct error refused;
 
-        /* In a cluster the name may belong to another server: MOVED says that the command itself is allowed. */
-        return redis_ask(redis, "MEMORY USAGE rounds:is:this:allowed", &reply, &refused) == 0 ||
-               strstr(refused.text, "MOVED ") != NULL;
+        return redis_ask(redis, command, &reply, &refused) == 0 || strstr(refused.text, "MOVED ") != NULL;
+}
+
+bool
+redis_has_memory_usage(struct redis *redis)
+{
+        return is_allowed(redis, "MEMORY USAGE rounds:is:this:allowed");
 }
 
 /* --- giving way --------------------------------------------------------------------------------------------------- */
@@ -125,15 +129,6 @@ scan_send(struct pass *pass, struct error *err)
                                            REDIS_WORD(count)};
         pass->out->commands++;
         return redis_send(pass->redis, words, 4, err);
-}
-
-static int
-page_ask(struct pass *pass, struct page *page, struct error *err)
-{
-        int64_t commands = questions_send(pass->questions, page, err);
-
-        pass->out->commands += commands > 0 ? (uint64_t)commands : 0;
-        return commands >= 0 ? 0 : -1;
 }
 
 /* --- the order of the table --------------------------------------------------------------------------------------- */
@@ -211,12 +206,9 @@ page_take(struct pass *pass, struct page *page, struct error *err)
 static bool
 is_gentle(const struct pass *pass)
 {
-        const char *cursor;
-        size_t place;
-
         return pass->order->rate > 0 || pass->count < pass->count_most ||
                (pass->others_ops >= QUIET_OPS && monotonic_ms() - pass->looked_ms >= LOOK_MS) ||
-               questions_aside(pass->questions, &cursor, &place);
+               questions_aside(pass->questions, NULL, NULL);
 }
 
 /* A page is here: asks for the one after it, unless the scan is to be gentle, and about its keys. */
@@ -226,7 +218,14 @@ page_turn(struct pass *pass, struct page *page, struct error *err)
         pass->under_way = !pass->last && !is_gentle(pass);
         if (pass->under_way && scan_send(pass, err) != 0)
                 return -1;
-        return page_ask(pass, page, err);
+        return questions_send(pass->questions, page, err);
+}
+
+/* The page that was asked for comes, and is turned. */
+static int
+page_next(struct pass *pass, struct page *page, struct error *err)
+{
+        return page_take(pass, page, err) != 0 ? -1 : page_turn(pass, page, err);
 }
 
 /* The page after the current one was taken, but none of its keys: it is asked for again. */
@@ -254,7 +253,7 @@ pass_begin(struct pass *pass, struct error *err)
                 return page_turn(pass, page, err);
         if (page->names != NULL && pass->last)
                 return 0;
-        return scan_send(pass, err) != 0 || page_take(pass, page, err) != 0 ? -1 : page_turn(pass, page, err);
+        return scan_send(pass, err) != 0 ? -1 : page_next(pass, page, err);
 }
 
 /* The pipeline: while we read the answers about one page, the server is at those about the next. */
@@ -265,18 +264,16 @@ pass_run(struct pass *pass, struct error *err)
                 return -1;
         for (;;) {
                 bool overlapped = pass->under_way;
-                if (overlapped && (page_take(pass, pass->next, err) != 0 || page_turn(pass, pass->next, err) != 0))
+                if (overlapped && page_next(pass, pass->next, err) != 0)
                         return -1;
-                if (questions_take(pass->questions, pass->page, pass->out, pass->visit, pass->context, err) != 0 ||
-                    pass_pace(pass, !overlapped, err) != 0)
+                if (questions_take(pass->questions, pass->page, err) != 0 || pass_pace(pass, !overlapped, err) != 0)
                         return -1;
                 if (!overlapped) {
-                        if (questions_again(pass->questions, pass->out, pass->visit, pass->context, err) != 0)
+                        if (questions_again(pass->questions, err) != 0)
                                 return -1;
                         if (pass->last)
                                 return 0;
-                        if (scan_send(pass, err) != 0 || page_take(pass, pass->next, err) != 0 ||
-                            page_turn(pass, pass->next, err) != 0)
+                        if (scan_send(pass, err) != 0 || page_next(pass, pass->next, err) != 0)
                                 return -1;
                 }
                 struct page *done = pass->page;
@@ -341,13 +338,10 @@ may_guess(struct redis *redis)
 {
         const struct redis_server *server = redis_server(redis);
         bool by_use = strstr(server->eviction, "lru") != NULL || strstr(server->eviction, "lfu") != NULL;
-        scoped_reply reply = NULL;
-        struct error refused;
 
         if (!server->no_touch && (by_use || *server->eviction == '\0'))
                 return false;
-        return redis_ask(redis, "STRLEN rounds:is:this:allowed", &reply, &refused) == 0 ||
-               strstr(refused.text, "MOVED ") != NULL;
+        return is_allowed(redis, "STRLEN rounds:is:this:allowed");
 }
 
 static void
@@ -396,18 +390,14 @@ int
 redis_scan(struct redis *redis, const struct session *session, const struct redis_scan_order *order,
            redis_key_visit visit, void *context, struct redis_scan *out, struct error *err)
 {
-        struct pass pass = {.redis = redis,
-                            .session = session,
-                            .order = order,
-                            .visit = visit,
-                            .context = context,
-                            .out = out,
-                            .started_ms = monotonic_ms()};
+        struct pass pass = {
+                .redis = redis, .session = session, .order = order, .out = out, .started_ms = monotonic_ms()};
 
         *out = (struct redis_scan){0};
         before_scan(&pass);
         pass_open(&pass);
-        pass.questions = questions_open(redis, order->sizes, order->sizes && may_guess(redis), err);
+        pass.questions = questions_open(redis, order->sizes, order->sizes && may_guess(redis), out, visit, context,
+                                        err);
         if (pass.questions == NULL)
                 return -1;
         int result;
