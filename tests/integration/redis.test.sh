@@ -2,12 +2,12 @@
 # Redis audits on real servers: key classes, discovered patterns, memory, eviction, TLS, ACL user, cluster; and nothing written.
 # timeout: 120
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_redis.sh"
 need redis-server redis-cli jq openssl
 
 server=$(program redis-server)
-cli() { "$(program redis-cli)" -p "$PORT" "$@"; }
 PORT=$(free_port)
-start "$server" --port "$PORT" --save "" --dir "$WORK" --maxmemory 200mb --maxmemory-policy allkeys-lru
+redis_start "$PORT" --maxmemory 200mb --maxmemory-policy allkeys-lru
 wait_port "$PORT"
 {
         for i in $(seq 2000); do echo "SET decision:$i:$RANDOM v PX 50000"; done
@@ -19,8 +19,8 @@ wait_port "$PORT"
         echo "SET \"\\x00\\xff\\xfebinary\" x"
         echo "SET \"\" empty"
         echo "SET big $(head -c 1500000 /dev/zero | tr '\0' x)"
-} | cli >/dev/null
-cli ACL SETUSER rounds on ">pw rounds" "~*" +@connection +info +scan +pttl +type "+memory|usage" "+config|get" >/dev/null
+} | redis_cli "$PORT" >/dev/null
+redis_cli "$PORT" ACL SETUSER rounds on ">pw rounds" "~*" +@connection +info +scan +pttl +type "+memory|usage" "+config|get" >/dev/null
 printf 'pw rounds\n' >"$WORK/password"
 
 cat >"$WORK/rounds.yaml" <<Y
@@ -42,14 +42,11 @@ targets:
 jobs:
   nightly: {audits: [redis_keys, redis_memory], report: {formats: [json, md], to: $WORK/reports}}
 Y
-"$(program redis-cli)" -p "$PORT" MONITOR >"$WORK/monitor.txt" 2>/dev/null </dev/null &
-PIDS+=($!)
-sleep 0.3
+redis_watch "$PORT"
 "$ROUNDS" run nightly -c "$WORK/rounds.yaml" >"$WORK/out.txt" 2>&1
 status=$?
 sleep 0.2
 json=$(ls "$WORK"/reports/nightly-*Z.json)
-has() { jq -e "[.findings[] | select($1)] | length >= 1" "$json" >/dev/null || { jq -c '.findings[] | [.control,.status,.resource.name,.observed,.message]' "$json"; return 1; }; }
 check "findings are exit status 2 or 1" [ "$status" -eq 2 ]
 check "a class that keeps its bound passes" has '.status=="pass" and .resource.name=="decision"'
 check "a class over the policy's bound fails" has '.status=="fail" and .resource.name=="session" and (.observed|test("1 d 1 h|25 h|1 d"))'
@@ -61,13 +58,13 @@ check "memory in use passes" has '.control=="RED-3" and .status=="pass" and .res
 check "a pattern is discovered" jq -e '[.inventory.key_classes[] | select(.match=="t:acme:policies:<id>")] | length == 1' "$json"
 check "keys of hostile names fall into one pattern" jq -e '[.inventory.key_classes[] | select(.match=="<id>" and .keys==3)] | length == 1' "$json"
 check "the password is nowhere" sh -c "! grep -rq 'pw rounds' '$WORK/reports' '$WORK/out.txt'"
-awk -F'"' 'NF > 1 {print toupper($2)}' "$WORK/monitor.txt" | sort -u >"$WORK/commands.txt"
+redis_commands >"$WORK/commands.txt"
 check "commands were seen" grep -qx SCAN "$WORK/commands.txt"
 check "nothing but reading was sent" \
         sh -c "! grep -vxE 'AUTH|CLIENT|INFO|CONFIG|SELECT|SCAN|PTTL|TYPE|MEMORY' '$WORK/commands.txt'"
 
 # A user without the rights: errors that name them.
-cli ACL SETUSER poor on ">pw rounds" "~*" +@connection +info >/dev/null
+redis_cli "$PORT" ACL SETUSER poor on ">pw rounds" "~*" +@connection +info >/dev/null
 sed "s/rounds@127/poor@127/" "$WORK/rounds.yaml" >"$WORK/poor.yaml"
 "$ROUNDS" run nightly -c "$WORK/poor.yaml" --no-report >"$WORK/out.txt" 2>&1
 check "a user without rights is not assessed" [ $? -eq 2 ]
@@ -96,16 +93,8 @@ check "a missing client certificate is told" grep -qE '^nocert \(redis\): (tls|u
 
 # A cluster of three.
 C1=$(free_port) C2=$(free_port) C3=$(free_port)
-for port in $C1 $C2 $C3; do
-        mkdir -p "$WORK/c$port"
-        start "$server" --port "$port" --cluster-enabled yes --save "" --dir "$WORK/c$port" --cluster-port $((port + 1))
-        wait_port "$port"
-done
-"$(program redis-cli)" --cluster create "127.0.0.1:$C1" "127.0.0.1:$C2" "127.0.0.1:$C3" --cluster-yes >/dev/null 2>&1
-for port in $C1 $C2 $C3; do
-        for _ in $(seq 100); do "$(program redis-cli)" -p "$port" CLUSTER INFO | grep -q cluster_state:ok && break; sleep 0.1; done
-done
-for i in $(seq 300); do echo "SET decision:$i v EX 30"; done | "$(program redis-cli)" -c -p "$C1" >/dev/null
+redis_cluster "$C1" "$C2" "$C3"
+for i in $(seq 300); do echo "SET decision:$i v EX 30"; done | redis_cli "$C1" -c >/dev/null
 cat >"$WORK/cluster.yaml" <<Y
 version: 1
 store: sqlite:$WORK/cluster.db

@@ -3,9 +3,9 @@
 # answers; where they go on as before it does not, nor where the configuration says never.
 # timeout: 60
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_redis.sh"
 need redis-server redis-cli jq node sqlite3 zstd
 
-cli() { "$(program redis-cli)" -p "$@"; }
 # As many commands a second as it is told, whatever the clock of the event loop does: what is late is sent at once.
 cat >"$WORK/client.js" <<'J'
 const s = require('net').connect(Number(process.argv[2]), '127.0.0.1');
@@ -15,13 +15,12 @@ let sent = 0;
 setInterval(() => { const due = Math.floor((Date.now() - began) * 2); if (due > sent) s.write('GET decision:1\r\n'.repeat(due - sent)); sent = Math.max(due, sent); }, 5);
 setTimeout(() => process.exit(0), 50000);
 J
-calls() { cli "$1" INFO commandstats | sed -n "s/^cmdstat_$2:calls=\\([0-9]*\\),.*/\\1/p"; }
+calls() { redis_cli "$1" INFO commandstats | sed -n "s/^cmdstat_$2:calls=\\([0-9]*\\),.*/\\1/p"; }
 prepare() { # prepare NAME BRAKE: a server with a steady client; its port in $port, the client in $client
         port=$(free_port)
-        mkdir -p "$WORK/$1.server"
-        start "$(program redis-server)" --port "$port" --save "" --dir "$WORK/$1.server"
+        redis_start "$port"
         wait_port "$port"
-        for i in $(seq 15000); do echo "SET decision:$i v EX 3000"; done | cli "$port" >/dev/null
+        for i in $(seq 15000); do echo "SET decision:$i v EX 3000"; done | redis_cli "$port" >/dev/null
         start node "$WORK/client.js" "$port"
         client=$LAST
         # 45,000 commands at 10,000 a second: the scan takes four seconds and a half.
@@ -41,7 +40,7 @@ steady=$port
 prepare never 0s
 never=$port never_client=$client
 # What a server says of its last second and a half is what the scan takes for the habit of the others.
-busy() { local ops; ops=$(cli "$1" INFO stats | sed -n "s/^instantaneous_ops_per_sec:\\([0-9]*\\).*/\\1/p"); [ "$ops" -ge 1500 ] && [ "$ops" -le 2500 ]; }
+busy() { local ops; ops=$(redis_cli "$1" INFO stats | sed -n "s/^instantaneous_ops_per_sec:\\([0-9]*\\).*/\\1/p"); [ "$ops" -ge 1500 ] && [ "$ops" -le 2500 ]; }
 for port in $yields $steady $never; do
         for _ in $(seq 200); do busy "$port" && break; sleep 0.1; done
         check "the client at $port is at work" busy "$port"
