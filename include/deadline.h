@@ -29,6 +29,7 @@ void cancel_now(struct cancel *cancel); /* async-signal-safe */
 void cancel_close(struct cancel *cancel);
 
 int64_t monotonic_ms(void);
+int64_t monotonic_us(void);
 
 /* A deadline `timeout_ms` from now. */
 struct deadline deadline_in(int64_t timeout_ms, const struct cancel *cancel);

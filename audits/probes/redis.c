@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "json.h"
 #include "scope.h"
@@ -95,15 +94,6 @@ only_reads(const struct redis_word *words, size_t count)
                         return true;
         }
         return false;
-}
-
-static int64_t
-now_us(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* The connection is of no use any more, and says why to whoever asks next. */
@@ -206,7 +196,7 @@ redis_flush(struct redis *redis, struct error *err)
         if (redis->output.length == 0)
                 return 0;
         struct deadline deadline = deadline_within(redis->session->deadline, COMMAND_MS);
-        redis->sent_us = now_us();
+        redis->sent_us = monotonic_us();
         int result = transport_write(redis->transport, redis->output.data, redis->output.length, &deadline, err);
         buffer_clear(&redis->output);
         return result == 0 ? 0 : broken(redis, err);
@@ -243,7 +233,7 @@ redis_take(struct redis *redis, struct redisReply **reply, struct error *err)
                         return broken(redis, err);
                 }
                 if (redis->sent_us != 0) {
-                        redis->round_trip_us = now_us() - redis->sent_us;
+                        redis->round_trip_us = monotonic_us() - redis->sent_us;
                         redis->sent_us = 0;
                 }
                 if (redisReaderFeed(redis->reader, chunk, (size_t)length) != REDIS_OK) {

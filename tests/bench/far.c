@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "deadline.h"
+
 enum { CHUNK = 64 * 1024, CHUNKS = 256 };
 
 /* One direction: what was read waits in a ring until it is due. */
@@ -28,15 +30,6 @@ struct direction {
         pthread_cond_t changed;
 };
 
-static int64_t
-now_us(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void *
 direction_read(void *context)
 {
@@ -51,7 +44,7 @@ direction_read(void *context)
                         pthread_cond_wait(&way->changed, &way->lock);
                 way->ring[way->read % CHUNKS].bytes = bytes;
                 way->ring[way->read % CHUNKS].length = length > 0 ? length : 0;
-                way->ring[way->read++ % CHUNKS].due_us = now_us() + way->delay_us;
+                way->ring[way->read++ % CHUNKS].due_us = monotonic_us() + way->delay_us;
                 pthread_cond_broadcast(&way->changed);
                 pthread_mutex_unlock(&way->lock);
         } while (length > 0);
@@ -69,7 +62,7 @@ direction_write(void *context)
                         pthread_cond_wait(&way->changed, &way->lock);
                 size_t at = way->written % CHUNKS;
                 pthread_mutex_unlock(&way->lock);
-                int64_t wait = way->ring[at].due_us - now_us();
+                int64_t wait = way->ring[at].due_us - monotonic_us();
                 if (wait > 0)
                         nanosleep(&(struct timespec){.tv_nsec = wait * 1000}, NULL);
                 ssize_t length = way->ring[at].length;

@@ -8,19 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "deadline.h"
+
 enum { MOST = 200000, PAUSE_US = 1000 };
-
-static int64_t
-now_us(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static int
 by_value(const void *a, const void *b)
@@ -51,18 +43,18 @@ main(int argc, char **argv)
 
         if (argc != 3)
                 return 2;
-        int64_t *waits = calloc(MOST, sizeof *waits), end = now_us() + strtoll(argv[2], NULL, 10) * 1000000;
+        int64_t *waits = calloc(MOST, sizeof *waits), end = monotonic_us() + strtoll(argv[2], NULL, 10) * 1000000;
         int fd = server_open(atoi(argv[1]));
         size_t count = 0;
         if (fd < 0 || waits == NULL) {
                 perror("redis_latency");
                 return 1;
         }
-        while (count < MOST && now_us() < end) {
-                int64_t began = now_us();
+        while (count < MOST && monotonic_us() < end) {
+                int64_t began = monotonic_us();
                 if (write(fd, ask, strlen(ask)) < 0 || read(fd, answer, sizeof answer) <= 0)
                         return 1;
-                waits[count++] = now_us() - began;
+                waits[count++] = monotonic_us() - began;
                 usleep(PAUSE_US);
         }
         close(fd);
