@@ -9,6 +9,7 @@
 #include "dead_letter_settings.h"
 #include "json.h"
 #include "scope.h"
+#include "session_client.h"
 
 enum { SERVERS_MOST = 1024 };
 
@@ -87,8 +88,9 @@ through_sentinel(struct session *session, struct redis_target *all, const json_t
 }
 
 static int
-redis_target_open(struct session *session, struct redis_target *all, struct error *err)
+redis_target_open(void *object, struct session *session, struct error *err)
 {
+        struct redis_target *all = object;
         const json_t *sentinels = target_value(session->target, "sentinels");
         const char *name = target_text(session->target, "sentinel_master");
 
@@ -103,33 +105,17 @@ redis_target_open(struct session *session, struct redis_target *all, struct erro
 static struct redis_target *
 redis_target_of(struct session *session, struct error *err)
 {
-        static const char key;
-        struct redis_target *all = session_get(session, &key);
+        static const struct session_client client = {"Redis target", sizeof(struct redis_target),
+                                                     offsetof(struct redis_target, broken), redis_target_open,
+                                                     redis_target_close};
 
-        if (all == NULL) {
-                all = calloc(1, sizeof *all);
-                if (all == NULL) {
-                        error_memory(err, "Redis target");
-                        return NULL;
-                }
-                if (redis_target_open(session, all, &all->broken) == 0)
-                        all->broken.reason = REASON_NONE;
-                if (session_put(session, &key, all, redis_target_close) != 0) {
-                        error_memory(err, "Redis target");
-                        return NULL;
-                }
-        }
-        if (all->broken.reason == REASON_NONE)
-                return all;
-        *err = all->broken;
-        return NULL;
+        return session_client(session, &client, err);
 }
 
 struct redis *
 redis_session(struct session *session, struct error *err)
 {
-        struct error ignored;
-        struct redis_target *all = redis_target_of(session, err != NULL ? err : &ignored);
+        struct redis_target *all = redis_target_of(session, err);
 
         return all != NULL ? all->first : NULL;
 }
