@@ -4,31 +4,13 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib_kubernetes.sh"
 . "$(dirname "$0")/lib_postgres.sh"
+. "$(dirname "$0")/lib_pgbouncer.sh"
 need node jq postgres initdb psql pgbouncer
 
 postgres_start main max_connections=60 || exit 1
 sql "CREATE ROLE rounds LOGIN; GRANT pg_monitor TO rounds"
-POOLER=$(free_port)
-cat >"$WORK/pgbouncer.ini" <<I
-[databases]
-app = host=127.0.0.1 port=$PG_PORT dbname=postgres
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = $POOLER
-unix_socket_dir =
-auth_type = trust
-auth_file = $WORK/pooler/users.txt
-stats_users = rounds
-max_client_conn = 300
-logfile = $WORK/pooler/log
-I
-echo '"rounds" ""' >"$WORK/users.txt"
-chmod 755 "$WORK"
-mkdir -p "$WORK/pooler"
-mv "$WORK/users.txt" "$WORK/pgbouncer.ini" "$WORK/pooler"
-give_nobody "$WORK/pooler"
-start as_nobody env "LD_LIBRARY_PATH=$SERVERS/usr/lib/x86_64-linux-gnu" "$(program pgbouncer)" "$WORK/pooler/pgbouncer.ini"
-wait_port "$POOLER" 10
+pgbouncer_start pooler "max_client_conn = 300"
+POOLER=$PORT
 
 pools_run() {
         kubernetes_run "pools, pool_demand, pgbouncer" "" "  - {name: pooler, kind: pgbouncer, dsn: \"host=127.0.0.1 port=$POOLER dbname=pgbouncer user=rounds\"}"

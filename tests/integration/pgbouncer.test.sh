@@ -3,43 +3,20 @@
 # timeout: 120
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib_postgres.sh"
+. "$(dirname "$0")/lib_pgbouncer.sh"
 need postgres initdb psql pgbouncer jq python3
 
 postgres_start main max_connections=60 || exit 1
 sql "CREATE ROLE rounds LOGIN; GRANT pg_monitor TO rounds; CREATE ROLE api LOGIN; CREATE ROLE batch LOGIN"
 
-pooler() { # pooler NAME LINE...: port in $PORT
-        local name=$1 line
-        shift
-        PORT=$(free_port)
-        mkdir -p "$WORK/$name"
-        {
-                echo "[databases]"
-                echo "app = host=127.0.0.1 port=$PG_PORT dbname=postgres"
-                echo "narrow = host=127.0.0.1 port=$PG_PORT dbname=postgres user=api pool_size=1"
-                echo "[pgbouncer]"
-                echo "listen_addr = 127.0.0.1"
-                echo "listen_port = $PORT"
-                echo "unix_socket_dir ="
-                echo "auth_type = trust"
-                echo "auth_file = $WORK/$name/users.txt"
-                echo "stats_users = rounds"
-                echo "logfile = $WORK/$name/log"
-                for line in "$@"; do echo "$line"; done
-        } >"$WORK/$name/pgbouncer.ini"
-        printf '"%s" ""\n' api batch rounds nosy >"$WORK/$name/users.txt"
-        give_nobody "$WORK/$name"
-        start as_nobody env "LD_LIBRARY_PATH=$SERVERS/usr/lib/x86_64-linux-gnu" "$(program pgbouncer)" "$WORK/$name/pgbouncer.ini"
-        wait_port "$PORT"
-}
+POOLER_DATABASES="narrow = host=127.0.0.1 port=$PG_PORT dbname=postgres user=api pool_size=1"
 client() { # client PORT USER DATABASE SQL
         "$(program psql)" -X -q -A -t -h 127.0.0.1 -p "$1" -U "$2" -d "$3" -c "$4"
 }
 
-chmod 755 "$WORK"
-pooler bad server_idle_timeout=0 query_wait_timeout=0 max_client_conn=30 default_pool_size=40
+pgbouncer_start bad server_idle_timeout=0 query_wait_timeout=0 max_client_conn=30 default_pool_size=40
 BAD=$PORT
-pooler good server_idle_timeout=300 query_wait_timeout=15 max_client_conn=200 default_pool_size=10
+pgbouncer_start good server_idle_timeout=300 query_wait_timeout=15 max_client_conn=200 default_pool_size=10
 GOOD=$PORT
 for user in api batch; do client "$BAD" "$user" app 'SELECT 1' >/dev/null; client "$GOOD" "$user" app 'SELECT 1' >/dev/null; done
 # One server for "narrow": the first client holds it, the second waits.

@@ -4,30 +4,13 @@
 # timeout: 90
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib_postgres.sh"
+. "$(dirname "$0")/lib_pgbouncer.sh"
 need postgres initdb psql pgbouncer jq node
 
 postgres_start main || exit 1
 sql "CREATE ROLE rounds LOGIN; CREATE ROLE api LOGIN"
-pooler=$(free_port)
-mkdir -p "$WORK/pooler"
-cat >"$WORK/pooler/pgbouncer.ini" <<C
-[databases]
-app = host=127.0.0.1 port=$PG_PORT dbname=postgres
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = $pooler
-unix_socket_dir =
-auth_type = trust
-auth_file = $WORK/pooler/users.txt
-stats_users = rounds
-server_idle_timeout = 300
-logfile = $WORK/pooler/log
-C
-printf '"%s" ""\n' api rounds >"$WORK/pooler/users.txt"
-give_nobody "$WORK/pooler"
-chmod 755 "$WORK"
-start as_nobody env "LD_LIBRARY_PATH=$SERVERS/usr/lib/x86_64-linux-gnu" "$(program pgbouncer)" "$WORK/pooler/pgbouncer.ini"
-wait_port "$pooler"
+pgbouncer_start pooler "server_idle_timeout = 300"
+pooler=$PORT
 "$(program psql)" -X -q -h 127.0.0.1 -p "$pooler" -U api -d app -c 'SELECT 1' >/dev/null
 
 proxy() { # proxy MODE TEXT: its port in $port
